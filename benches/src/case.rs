@@ -1,0 +1,114 @@
+//! What is measured: a [`Case`] and the engines that run it.
+//!
+//! This is the seam between the scenarios (which say *what*) and the runner (which says *how
+//! long, how often, beside whom*). A scenario builds cases; an engine is one way of doing a
+//! case's work: one of ours, a peer, or a control. The runner knows no engine and no scenario.
+//!
+//! The one dynamic call is [`Engine::run`], once per sample of many thousand operations: what
+//! happens inside is monomorphised, so that engines are compared and not the calls to them.
+
+/// What a case's figure means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Time of one operation, one after the other.
+    Latency,
+    /// Operations that several threads finish together.
+    Throughput,
+    /// Allocations and frees in turn, in steady state.
+    Churn,
+    /// Memory held.
+    Footprint,
+    /// The slowest operations.
+    Tail,
+}
+
+/// Where a case's input comes from, and how much of it there is.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// `synthetic`, `registry`, `metadata`, `trace` or `program`.
+    pub kind: &'static str,
+    /// Bytes of input read by one round.
+    pub bytes: u64,
+    /// Items of input in one round: files, values, events.
+    pub count: u64,
+}
+
+/// What an engine is to the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// One of this workspace's crates.
+    Ours,
+    /// Somebody else's crate or allocator; it counts for `best`.
+    Peer,
+    /// A yardstick that nobody could choose instead: plain code, share-nothing, an ideal loop.
+    /// It never counts for `best`.
+    Control,
+    /// The scenario's loop with the measured operation left out. Its instructions are subtracted
+    /// from everybody's; its checksum is not compared.
+    Null,
+}
+
+/// One thing to measure, with everybody who can do it.
+pub struct Case {
+    /// `group/name/variant`, as `targets.toml` names it.
+    pub id: &'static str,
+    /// The crate of ours that it is about.
+    pub krate: &'static str,
+    /// One sentence: what one round does, and what it says about an allocator.
+    pub what: &'static str,
+    /// What the figure means.
+    pub model: Model,
+    /// What one operation is, singular: `allocation`, `token`, `frame`.
+    pub unit: &'static str,
+    /// Describes the input; may load it (called only when the case is chosen).
+    pub input: fn() -> Input,
+    /// Bytes touched by one round.
+    pub working_set_bytes: u64,
+    /// Threads that [`Engine::run`] uses; above 1 the runner probes the hand-off around samples.
+    pub threads: usize,
+    /// Everybody who runs it. Exactly one is [`EngineSpec::reference`]; at most one is `Null`.
+    pub engines: Vec<EngineSpec>,
+}
+
+/// How to make an engine, and what the table says of it.
+pub struct EngineSpec {
+    /// `linear`, `bumpalo`, `glibc` ….
+    pub name: &'static str,
+    /// `default`, `min-align-8`, `with-capacity` …; names and configs are unique in a case.
+    pub config: &'static str,
+    /// Version of the crate or library behind it.
+    pub version: &'static str,
+    /// Why this configuration: one line for the report.
+    pub why: &'static str,
+    /// What it is to the comparison.
+    pub role: Role,
+    /// The one engine of ours that targets use.
+    pub primary: bool,
+    /// The engine whose checksum every other must return (the plain one).
+    pub reference: bool,
+    /// Makes it, warm: memory touched, inputs loaded. Called once per process.
+    pub build: fn() -> Box<dyn Engine>,
+}
+
+/// One way of doing a case's work.
+pub trait Engine {
+    /// Does the work `rounds` times and returns the checksum of the last round.
+    ///
+    /// Every round does the same work, so the checksum does not depend on `rounds`.
+    fn run(&mut self, rounds: u64) -> u64;
+
+    /// Operations in one round (all threads together).
+    fn ops_per_round(&self) -> u64;
+
+    /// Figures of this engine's own beside the runner's (`bytes_left`, `busy_share` …), read
+    /// after the last run.
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// Runs once, timing each operation for itself, and pushes nanoseconds into `out`.
+    /// Only [`Model::Tail`] cases answer; `false` means that the engine has no such form.
+    fn run_timed(&mut self, _out: &mut Vec<u64>) -> bool {
+        false
+    }
+}

@@ -1,0 +1,1 @@
+//! The allocator seam: layout arithmetic, growth in place, statistics, reserved address space.

@@ -1,0 +1,1 @@
+//! The floor: the sync facade, thread slots, per-CPU data, padding and back-off.
