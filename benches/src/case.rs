@@ -49,6 +49,9 @@ pub enum Role {
 }
 
 /// One thing to measure, with everybody who can do it.
+///
+/// An id whose last part is `on-X` runs in the executable whose global allocator is `X`.
+#[derive(Debug)]
 pub struct Case {
     /// `group/name/variant`, as `targets.toml` names it.
     pub id: &'static str,
@@ -60,7 +63,9 @@ pub struct Case {
     pub model: Model,
     /// What one operation is, singular: `allocation`, `token`, `frame`.
     pub unit: &'static str,
-    /// Describes the input; may load it (called only when the case is chosen).
+    /// Describes the input, and loads and keeps what all engines share of it: each process calls
+    /// it once before it reads how much memory it holds, so that input common to all is nobody's
+    /// `peak_bytes`. Called only when the case is chosen.
     pub input: fn() -> Input,
     /// Bytes touched by one round.
     pub working_set_bytes: u64,
@@ -71,6 +76,10 @@ pub struct Case {
 }
 
 /// How to make an engine, and what the table says of it.
+///
+/// Calls of the system allocator are counted at `std::alloc::alloc` and its relatives: an engine
+/// that stands for the system's malloc goes through them and not through `libc::malloc`.
+#[derive(Debug)]
 pub struct EngineSpec {
     /// `linear`, `bumpalo`, `glibc` ….
     pub name: &'static str,
@@ -101,7 +110,8 @@ pub trait Engine {
     fn ops_per_round(&self) -> u64;
 
     /// Figures of this engine's own beside the runner's (`bytes_left`, `busy_share` …), read
-    /// after the last run.
+    /// after the last run. One called `goodput` (successful operations a second) or
+    /// `above_100us` (operations a million) replaces the runner's figure of that name.
     fn metrics(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
