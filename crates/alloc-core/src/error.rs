@@ -1,0 +1,160 @@
+//! Why an allocation failed, with the numbers that a caller needs to act on it.
+
+use core::alloc::Layout;
+use core::fmt;
+
+/// What stood in the way of an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The allocator's memory is used up, or too little of it is left in one piece.
+    Full,
+    /// The size asked for is larger than any object can be (`isize::MAX`, alignment included).
+    CapacityOverflow,
+    /// The allocator behind this one refused to give memory.
+    Backing,
+    /// The allocator is closed for a while: a guard that has exclusive use of it is alive, or was
+    /// forgotten.
+    Closed,
+}
+
+/// The error of the `try_` methods: what was asked for, and why it could not be had.
+///
+/// ```
+/// use alloc_core::{ErrorKind, Layout, TryAllocError};
+/// let error = TryAllocError::new(ErrorKind::Full, Layout::new::<[u64; 8]>(), 24);
+/// assert_eq!(error.to_string(), "no room for 64 bytes aligned to 8: 24 bytes remain");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TryAllocError {
+    kind: ErrorKind,
+    size: usize,
+    align: usize,
+    remaining_bytes: usize,
+}
+
+impl TryAllocError {
+    /// Returns an error about `layout`, with the bytes that the allocator still had.
+    #[must_use]
+    pub const fn new(kind: ErrorKind, layout: Layout, remaining_bytes: usize) -> Self {
+        Self { kind, size: layout.size(), align: layout.align(), remaining_bytes }
+    }
+
+    /// Returns an error about `count` elements of `T`, whose total size no layout can express.
+    #[must_use]
+    pub const fn overflow<T>(count: usize) -> Self {
+        let size = count.saturating_mul(size_of::<T>());
+        Self { kind: ErrorKind::CapacityOverflow, size, align: align_of::<T>(), remaining_bytes: 0 }
+    }
+
+    /// Returns what stood in the way.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the size asked for in bytes; saturated where it exceeds `usize`.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns the alignment asked for in bytes.
+    #[must_use]
+    pub const fn align(&self) -> usize {
+        self.align
+    }
+
+    /// Returns the bytes that the allocator still had when it refused.
+    #[must_use]
+    pub const fn remaining_bytes(&self) -> usize {
+        self.remaining_bytes
+    }
+}
+
+impl fmt::Display for TryAllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, size, align, remaining_bytes } = self;
+        match kind {
+            ErrorKind::Full => {
+                write!(
+                    f,
+                    "no room for {size} bytes aligned to {align}: {remaining_bytes} bytes remain"
+                )
+            }
+            ErrorKind::CapacityOverflow => {
+                write!(
+                    f,
+                    "{size} bytes aligned to {align} exceed the largest object, {} bytes",
+                    isize::MAX
+                )
+            }
+            ErrorKind::Backing => {
+                write!(f, "the backing allocator refused {size} bytes aligned to {align}")
+            }
+            ErrorKind::Closed => {
+                write!(
+                    f,
+                    "no room for {size} bytes aligned to {align}: the allocator is closed by a guard"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TryAllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TryAllocError({self})")
+    }
+}
+
+impl core::error::Error for TryAllocError {}
+
+/// A value that found no room, handed back with the reason.
+///
+/// Nothing is lost when memory runs out: [`into_value`](Self::into_value) returns the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Rejected<T> {
+    value: T,
+    error: TryAllocError,
+}
+
+impl<T> Rejected<T> {
+    /// Returns `value` wrapped with the reason why it was refused.
+    #[must_use]
+    pub const fn new(value: T, error: TryAllocError) -> Self {
+        Self { value, error }
+    }
+
+    /// Returns the value that was refused.
+    #[must_use]
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// Returns the reason.
+    #[must_use]
+    pub const fn error(&self) -> TryAllocError {
+        self.error
+    }
+}
+
+impl<T> fmt::Display for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> core::error::Error for Rejected<T> {}
+
+impl<T> From<Rejected<T>> for TryAllocError {
+    fn from(rejected: Rejected<T>) -> Self {
+        rejected.error
+    }
+}

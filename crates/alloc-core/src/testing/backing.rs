@@ -1,0 +1,192 @@
+//! Backings for tests.
+
+use core::fmt;
+use core::ptr::NonNull;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::{AllocError, Allocator, Layout};
+
+/// A backing that refuses one request and serves all others.
+///
+/// Requests are counted from 1 over `allocate`, `grow` and `shrink` together. Run a scenario for
+/// n = 1, 2, … until [`calls`](Self::calls) stays below n, and every point where memory can run
+/// out has been tried.
+///
+/// ```
+/// use alloc_core::testing::FailAt;
+/// use alloc_core::{Allocator, Global, Layout};
+///
+/// let backing = FailAt::new(Global, 1);
+/// assert!(backing.allocate(Layout::new::<u64>()).is_err());
+/// assert_eq!(backing.calls(), 1);
+/// ```
+#[derive(Debug)]
+pub struct FailAt<A> {
+    inner: A,
+    fail_at: usize,
+    calls: Mutex<usize>,
+}
+
+impl<A: Allocator> FailAt<A> {
+    /// Returns a backing over `inner` that refuses request number `fail_at`; 0 refuses none.
+    pub const fn new(inner: A, fail_at: usize) -> Self {
+        Self { inner, fail_at, calls: Mutex::new(0) }
+    }
+
+    /// Returns the number of requests so far.
+    pub fn calls(&self) -> usize {
+        *lock(&self.calls)
+    }
+
+    fn admit(&self) -> Result<(), AllocError> {
+        let mut calls = lock(&self.calls);
+        *calls += 1;
+        if *calls == self.fail_at { Err(AllocError) } else { Ok(()) }
+    }
+}
+
+// SAFETY: blocks come from `inner` and go back to it unchanged.
+unsafe impl<A: Allocator> Allocator for FailAt<A> {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        self.admit()?;
+        self.inner.allocate(layout)
+    }
+
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise, passed on: the block came from `inner`.
+        unsafe { self.inner.deallocate(ptr, layout) }
+    }
+
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.admit()?;
+        // SAFETY: the caller's promise, passed on.
+        unsafe { self.inner.grow(ptr, old, new) }
+    }
+
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.admit()?;
+        // SAFETY: the caller's promise, passed on.
+        unsafe { self.inner.shrink(ptr, old, new) }
+    }
+}
+
+/// A backing that panics when a block is given back wrongly, and when it is dropped while blocks
+/// are alive.
+pub struct Checked<A: Allocator> {
+    inner: A,
+    live: Mutex<BTreeMap<usize, Layout>>,
+}
+
+impl<A: Allocator> Checked<A> {
+    /// Returns a checking backing over `inner`.
+    pub const fn new(inner: A) -> Self {
+        Self { inner, live: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Returns the number of blocks alive.
+    pub fn live_blocks(&self) -> usize {
+        lock(&self.live).len()
+    }
+
+    /// Returns the bytes of the blocks alive.
+    pub fn live_bytes(&self) -> usize {
+        lock(&self.live).values().map(Layout::size).sum()
+    }
+}
+
+// SAFETY: blocks come from `inner` and go back to it unchanged.
+unsafe impl<A: Allocator> Allocator for Checked<A> {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let block = self.inner.allocate(layout)?;
+        let address = block.cast::<u8>().addr().get();
+        assert!(address.is_multiple_of(layout.align()), "{address:#x} for {layout:?}");
+        if layout.size() != 0 {
+            let before = lock(&self.live).insert(address, layout);
+            assert_eq!(before, None, "{address:#x} handed out twice");
+        }
+        Ok(block)
+    }
+
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        if layout.size() != 0 {
+            let known = lock(&self.live).remove(&ptr.addr().get());
+            assert_eq!(
+                known,
+                Some(layout),
+                "{ptr:p} given back with another layout than it was lent with"
+            );
+        }
+        // SAFETY: the caller's promise, passed on: the block came from `inner`.
+        unsafe { self.inner.deallocate(ptr, layout) }
+    }
+}
+
+impl<A: Allocator> Drop for Checked<A> {
+    fn drop(&mut self) {
+        let leaked = lock(&self.live).len();
+        assert!(leaked == 0 || std::thread::panicking(), "{leaked} blocks leaked: {self:?}");
+    }
+}
+
+impl<A: Allocator> fmt::Debug for Checked<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checked").field("live", &*lock(&self.live)).finish_non_exhaustive()
+    }
+}
+
+/// Locks; a poisoned lock only means that a test already failed.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Global;
+
+    #[test]
+    fn exactly_the_chosen_request_fails() {
+        let backing = FailAt::new(Checked::new(Global), 2);
+        let layout = Layout::new::<u64>();
+        let first = backing.allocate(layout).unwrap();
+        assert!(backing.allocate(layout).is_err());
+        let third = backing.allocate(layout).unwrap();
+        assert_eq!((backing.calls(), backing.inner.live_blocks()), (3, 2));
+        for block in [first, third] {
+            // SAFETY: allocated above with this layout, not used again.
+            unsafe { backing.deallocate(block.cast(), layout) };
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "1 blocks leaked")]
+    fn a_leak_is_noticed() {
+        let backing = Checked::new(Global);
+        let block = backing.allocate(Layout::new::<u64>()).unwrap();
+        // Freed behind the checker's back, so that the test itself leaks nothing.
+        // SAFETY: allocated from `Global` through `Checked` with this layout.
+        unsafe { Global.deallocate(block.cast(), Layout::new::<u64>()) };
+    }
+
+    #[test]
+    #[should_panic(expected = "another layout")]
+    fn a_wrong_layout_is_noticed() {
+        let mut slot = 0u64;
+        // SAFETY: it panics before the block reaches `Global`.
+        unsafe {
+            Checked::new(Global)
+                .deallocate(NonNull::from_mut(&mut slot).cast(), Layout::new::<u32>())
+        };
+    }
+}
