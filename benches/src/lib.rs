@@ -14,5 +14,6 @@
 //! to the next, while pairs of neighbouring samples agree within a percent.
 
 pub mod case;
+pub mod engines;
 pub mod scenarios;
 pub mod threads;

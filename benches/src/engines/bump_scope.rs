@@ -1,0 +1,102 @@
+//! bump-scope: the direction and the minimum alignment are settings; both directions are peers.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use bump_scope::alloc::Global;
+use bump_scope::settings::BumpSettings;
+use bump_scope::settings::{MinimumAlignment, SupportedMinimumAlignment};
+use bump_scope::traits::BumpAllocatorTyped;
+
+use super::{About, Backing, Bump, Region};
+use crate::case::Role;
+
+type Inner<const MIN_ALIGN: usize, const UP: bool> =
+    bump_scope::Bump<Global, BumpSettings<MIN_ALIGN, UP>>;
+
+/// `Bump::with_size` bumping upwards (its default: the last block grows in place) or downwards
+/// (fewer instructions).
+#[derive(Debug)]
+pub struct Scope<const MIN_ALIGN: usize, const UP: bool>(Inner<MIN_ALIGN, UP>)
+where
+    MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment;
+
+impl<const MIN_ALIGN: usize, const UP: bool> Region for Scope<MIN_ALIGN, UP>
+where
+    MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment,
+{
+    const ABOUT: About = About {
+        name: "bump-scope",
+        config: match (MIN_ALIGN, UP) {
+            (1, true) => "up",
+            (1, false) => "down",
+            (_, true) => "up-min-align-8",
+            (_, false) => "down-min-align-8",
+        },
+        package: "bump-scope",
+        why: match (MIN_ALIGN, UP) {
+            (1, true) => "its default direction, with a capacity: the last block grows in place",
+            (1, false) => "downwards, with a capacity: rounding is one mask",
+            (_, true) => "upwards, with a capacity, no rounding up to alignment 8",
+            (_, false) => "downwards, with a capacity, no rounding up to alignment 8: its fastest",
+        },
+        role: Role::Peer,
+    };
+
+    fn with_capacity(bytes: usize) -> Self {
+        // The size includes the chunk's header and footer.
+        Self(Inner::with_size(bytes + 256))
+    }
+
+    #[inline]
+    fn alloc<T: Copy>(&self, value: T) -> &mut T {
+        self.0.alloc(value).into_mut()
+    }
+
+    #[inline]
+    fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
+        self.0.allocate_layout(layout)
+    }
+
+    #[inline]
+    fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T] {
+        self.0.alloc_slice_copy(values).into_mut()
+    }
+
+    #[inline]
+    fn alloc_str(&self, text: &str) -> &str {
+        self.0.alloc_str(text).into_ref()
+    }
+
+    #[inline]
+    unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+        self.0.reset();
+    }
+}
+
+impl<const MIN_ALIGN: usize, const UP: bool> Bump for Scope<MIN_ALIGN, UP>
+where
+    MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment,
+{
+    #[inline]
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+impl<const MIN_ALIGN: usize, const UP: bool> Backing for Scope<MIN_ALIGN, UP>
+where
+    MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment,
+{
+    type Handle<'a> = &'a Inner<MIN_ALIGN, UP>;
+
+    #[inline]
+    fn handle(&self) -> &Inner<MIN_ALIGN, UP> {
+        &self.0
+    }
+
+    #[inline]
+    fn end_collections(&mut self) {
+        self.0.reset();
+    }
+}

@@ -1,0 +1,270 @@
+//! Who does the work: one adapter file per engine, ours and peers'.
+//!
+//! ```text
+//!   Region   allocate, give everything back at once            every engine
+//!     ├─ Bump      `reset`: everything dies in O(1)            bump allocators
+//!     ├─ Backing   lends an `allocator_api2` 0.2 `Allocator`   what Vec and HashMap can live on
+//!     └─ Heap<M>   a malloc: each block freed on its own       glibc, mimalloc, jemalloc, snmalloc
+//! ```
+//!
+//! Scenarios are generic over these traits, so that each engine gets its own monomorphised loop and
+//! nothing but the allocator differs. An adapter forwards and does nothing else: it converts types
+//! where a peer's signature differs, chooses the documented configuration, and is `#[inline]`.
+//!
+//! **One round, equal for all.** Scenarios keep a table of the blocks of the round, because a
+//! malloc needs one to free them. Every engine fills the same table; a bump allocator then ignores
+//! it. A user of a bump allocator would not need the table, so the ratios understate the gap.
+//!
+//! **Heap state.** All engines of a case live in one process and take their first chunk from the
+//! same malloc, in an order the runner changes. Nothing is freed between construction and the last
+//! sample, and every engine is run until its chunks have settled before it is timed.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use std::sync::OnceLock;
+
+use allocator_api2::alloc::Allocator;
+
+use crate::case::{Engine, EngineSpec, Role};
+
+pub mod blink_alloc;
+pub mod bump_scope;
+pub mod bumpalo;
+pub mod glibc;
+pub mod heap;
+pub mod jemalloc;
+pub mod mimalloc;
+pub mod multitude;
+pub mod null;
+pub mod oxc;
+pub mod scoped_arena;
+pub mod snmalloc;
+
+/// What the tables say of an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// `bumpalo`, `glibc` ….
+    pub name: &'static str,
+    /// `default`, `min-align-8` ….
+    pub config: &'static str,
+    /// The package in `Cargo.lock` whose version is printed, or `libc` for the system's.
+    pub package: &'static str,
+    /// Why this configuration, in one line.
+    pub why: &'static str,
+    /// What it is to the comparison.
+    pub role: Role,
+}
+
+/// Memory that gives out blocks and takes them all back at the end of a round.
+pub trait Region: Sized + 'static {
+    /// What the tables say of it.
+    const ABOUT: About;
+
+    /// Makes one that can serve `bytes` of blocks between two releases, padding included.
+    ///
+    /// A configuration that is about *not* stating a capacity ignores it.
+    fn with_capacity(bytes: usize) -> Self;
+
+    /// Moves a value into the region.
+    #[expect(clippy::mut_from_ref, reason = "each call returns another block")]
+    fn alloc<T: Copy>(&self, value: T) -> &mut T;
+
+    /// Returns a block for a layout known at run time; its bytes are uninitialised.
+    fn alloc_layout(&self, layout: Layout) -> NonNull<u8>;
+
+    /// Copies a slice into the region.
+    #[expect(clippy::mut_from_ref, reason = "each call returns another block")]
+    fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T];
+
+    /// Copies a string into the region.
+    fn alloc_str(&self, text: &str) -> &str;
+
+    /// Ends a round: every block dies.
+    ///
+    /// # Safety
+    ///
+    /// 1. `blocks` yields exactly the blocks handed out since the last release that are not freed
+    ///    yet, each with the layout that it was allocated with.
+    /// 2. None of them is used again.
+    unsafe fn release(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>);
+}
+
+/// A region that forgets all its blocks at once, without being told which they were.
+pub trait Bump: Region {
+    /// Ends a round; the borrow checker knows that no block is in use.
+    fn reset(&mut self);
+}
+
+/// A region that collections can live on.
+pub trait Backing: Region {
+    /// The allocator that collections hold: usually a reference to the region.
+    type Handle<'a>: Allocator + Copy
+    where
+        Self: 'a;
+
+    /// Lends the allocator.
+    fn handle(&self) -> Self::Handle<'_>;
+
+    /// Ends a round in which collections were the only users and are all dropped.
+    fn end_collections(&mut self);
+}
+
+/// Touches `bytes` of a fresh bump region, a page at a time, and resets it: what follows is warm.
+pub fn prefault<R: Bump>(region: &mut R, bytes: usize) {
+    const PAGE: Layout = Layout::new::<[u8; 4096]>();
+    for _ in 0..bytes / PAGE.size() {
+        let block = region.alloc_layout(PAGE);
+        // SAFETY: the block is a page long, ours, and not used after the reset.
+        unsafe { block.write_bytes(0xA5, PAGE.size()) };
+    }
+    region.reset();
+}
+
+/// Describes engine `R` as the runner wants it; `build` makes it.
+#[must_use]
+pub fn spec<R: Region>(build: fn() -> Box<dyn Engine>) -> EngineSpec {
+    spec_of(R::ABOUT, build)
+}
+
+/// Describes an engine from what the tables say of it.
+#[must_use]
+pub fn spec_of(about: About, build: fn() -> Box<dyn Engine>) -> EngineSpec {
+    EngineSpec {
+        name: about.name,
+        config: about.config,
+        version: version_of(about.package),
+        why: about.why,
+        role: about.role,
+        primary: false,
+        reference: false,
+        build,
+    }
+}
+
+impl EngineSpec {
+    /// Marks the one engine of ours that targets use.
+    #[must_use]
+    pub fn primary(mut self) -> Self {
+        self.primary = true;
+        self
+    }
+
+    /// Marks the engine whose checksum all others must return.
+    #[must_use]
+    pub fn reference(mut self) -> Self {
+        self.reference = true;
+        self
+    }
+
+    /// Names another configuration, with its reason: the same adapter in a scenario that drives it
+    /// in another way.
+    #[must_use]
+    pub fn configured(mut self, config: &'static str, why: &'static str) -> Self {
+        self.config = config;
+        self.why = why;
+        self
+    }
+
+    /// Gives it another part in the comparison.
+    #[must_use]
+    pub fn as_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+}
+
+/// Returns the version of a package as `Cargo.lock` has it, or of the running C library for `libc`.
+///
+/// # Panics
+///
+/// Panics when the lock file has no such package: an adapter misnames its crate.
+#[must_use]
+pub fn version_of(package: &str) -> &'static str {
+    const LOCK: &str = include_str!("../../../Cargo.lock");
+    if package == "libc" {
+        static SYSTEM: OnceLock<String> = OnceLock::new();
+        return SYSTEM.get_or_init(glibc::version);
+    }
+    LOCK.split("[[package]]")
+        .filter_map(|entry| {
+            let mut fields = entry.lines().filter_map(|line| line.split_once(" = "));
+            let name = fields.find(|(key, _)| *key == "name")?.1.trim_matches('"');
+            let version = fields.find(|(key, _)| *key == "version")?.1.trim_matches('"');
+            (name == package).then_some(version)
+        })
+        .next()
+        .unwrap_or_else(|| panic!("package {package} is not in Cargo.lock"))
+}
+
+/// Applies a generic `fn<R: Region>() -> EngineSpec` to every configuration of every bump peer.
+#[macro_export]
+macro_rules! bump_peers {
+    ($spec:ident) => {
+        [
+            $spec::<$crate::engines::bumpalo::New>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<1>>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<8>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, false>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, false>>(),
+            $spec::<$crate::engines::blink_alloc::New>(),
+            $spec::<$crate::engines::blink_alloc::WithCapacity>(),
+            $spec::<$crate::engines::scoped_arena::WithCapacity>(),
+            $spec::<$crate::engines::oxc::New>(),
+            $spec::<$crate::engines::oxc::WithCapacity>(),
+            $spec::<$crate::engines::multitude::New>(),
+            $spec::<$crate::engines::multitude::WithCapacity>(),
+        ]
+    };
+}
+
+/// Applies a generic `fn<R: Backing>() -> EngineSpec` to every bump peer that lends an allocator.
+#[macro_export]
+macro_rules! backing_peers {
+    ($spec:ident) => {
+        [
+            $spec::<$crate::engines::bumpalo::New>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<1>>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<8>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, false>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, false>>(),
+            $spec::<$crate::engines::blink_alloc::WithCapacity>(),
+            $spec::<$crate::engines::oxc::WithCapacity>(),
+            $spec::<$crate::engines::multitude::WithCapacity>(),
+        ]
+    };
+}
+
+/// Applies a generic `fn<R: Region>() -> EngineSpec` to every whole allocator but glibc, which is
+/// each scenario's reference.
+#[macro_export]
+macro_rules! heap_peers {
+    ($spec:ident) => {
+        [
+            $spec::<$crate::engines::heap::Heap<$crate::engines::mimalloc::Mimalloc>>(),
+            $spec::<$crate::engines::heap::Heap<$crate::engines::jemalloc::Plain>>(),
+            $spec::<$crate::engines::heap::Heap<$crate::engines::jemalloc::SizedFree>>(),
+            $spec::<$crate::engines::heap::Heap<$crate::engines::snmalloc::Snmalloc>>(),
+        ]
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_from_the_lock_file() {
+        assert!(version_of("bumpalo").starts_with("3."));
+        assert!(!version_of("libc").is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "package bumpallo is not in Cargo.lock")]
+    fn misnamed_package_is_refused() {
+        let _ = version_of("bumpallo");
+    }
+}

@@ -1,0 +1,63 @@
+//! scoped-arena: scopes over growing buckets. Its `Allocator` needs nightly Rust, so it is no
+//! [`super::Backing`] here.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use scoped_arena::Scope;
+
+use super::{About, Bump, Region};
+use crate::case::Role;
+
+/// `Scope::with_capacity`; without one its first bucket is tiny and grows to the same.
+#[derive(Debug)]
+pub struct WithCapacity(Scope<'static>);
+
+impl Region for WithCapacity {
+    const ABOUT: About = About {
+        name: "scoped-arena",
+        config: "with-capacity",
+        package: "scoped-arena",
+        why: "a first bucket that holds a round; after one round the default has the same",
+        role: Role::Peer,
+    };
+
+    fn with_capacity(bytes: usize) -> Self {
+        Self(Scope::with_capacity(bytes))
+    }
+
+    #[inline]
+    fn alloc<T: Copy>(&self, value: T) -> &mut T {
+        self.0.to_scope(value)
+    }
+
+    #[inline]
+    fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
+        NonNull::from(self.0.alloc(layout)).cast()
+    }
+
+    /// It has no copy of slices; this is its way of taking several values.
+    #[inline]
+    fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T] {
+        self.0.to_scope_from_iter(values.iter().copied())
+    }
+
+    #[inline]
+    fn alloc_str(&self, text: &str) -> &str {
+        let bytes = self.0.to_scope_from_iter(text.bytes());
+        // SAFETY: the bytes of a `str`.
+        unsafe { core::str::from_utf8_unchecked(bytes) }
+    }
+
+    #[inline]
+    unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+        self.0.reset();
+    }
+}
+
+impl Bump for WithCapacity {
+    #[inline]
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
