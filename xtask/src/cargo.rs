@@ -1,0 +1,336 @@
+//! The workspace as cargo sees it, and cargo commands that nothing outside can colour.
+//!
+//! Each kind of build has its own target directory, and its flags are set, never inherited:
+//! a `RUSTFLAGS` of the caller's shell would turn one build into another.
+
+use crate::child::{self, Stderr};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The one target triple that the sanitizer and no_std builds name.
+pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
+
+/// The workspace: where it is and which packages it has.
+pub(crate) struct Workspace {
+    /// Root folder.
+    pub(crate) root: PathBuf,
+    /// `target/`.
+    pub(crate) target: PathBuf,
+    /// Member packages, by name.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// A workspace member.
+#[derive(Deserialize, Clone)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    manifest_path: PathBuf,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// A dependency as the manifest states it.
+#[derive(Deserialize, Clone)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// `None` (normal), `dev` or `build`.
+    pub(crate) kind: Option<String>,
+}
+
+impl Package {
+    /// The package's folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Its features that a stable compiler can build, without `default`.
+    pub(crate) fn stable_features(&self) -> Vec<String> {
+        let usable = |name: &&String| *name != "default" && *name != "nightly";
+        self.features.keys().filter(usable).cloned().collect()
+    }
+
+    /// Features that are on by default, transitively.
+    pub(crate) fn default_features(&self) -> BTreeSet<String> {
+        let mut on = BTreeSet::new();
+        let mut todo = vec!["default".to_owned()];
+        while let Some(name) = todo.pop() {
+            if let Some(implied) = self.features.get(&name) {
+                todo.extend(implied.iter().cloned());
+                on.insert(name);
+            }
+        }
+        on.remove("default");
+        on
+    }
+}
+
+impl Workspace {
+    /// Asks cargo; fails outside the workspace.
+    pub(crate) fn load() -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            packages: Vec<Package>,
+            workspace_root: PathBuf,
+            target_directory: PathBuf,
+        }
+        let mut command = Command::new(cargo_program());
+        clean(&mut command);
+        command.args(["metadata", "--format-version", "1", "--no-deps"]);
+        let done = child::run(&mut command, Stderr::Captured, None)?;
+        if !done.ok() {
+            bail!("`cargo metadata` failed: {}", done.stderr);
+        }
+        let meta: Metadata = serde_json::from_str(&done.stdout).context("cargo metadata's JSON")?;
+        let mut packages = meta.packages;
+        packages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { root: meta.workspace_root, target: meta.target_directory, packages })
+    }
+
+    /// The packages under `crates/`.
+    pub(crate) fn crates(&self) -> Vec<&Package> {
+        let home = self.root.join("crates");
+        self.packages.iter().filter(|package| package.dir().starts_with(&home)).collect()
+    }
+
+    /// `names` among the crates (and `xtask`, where `with_xtask`); all of them when none is named.
+    pub(crate) fn choose(&self, names: &[String], with_xtask: bool) -> Result<Vec<&Package>> {
+        let mut all = self.crates();
+        if with_xtask {
+            all.extend(self.packages.iter().filter(|package| package.name == "xtask"));
+        }
+        if names.is_empty() {
+            return Ok(all);
+        }
+        let known = all.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+        names
+            .iter()
+            .map(|name| {
+                let found = all.iter().find(|package| package.name == *name).copied();
+                found.with_context(|| format!("no crate `{name}` here; there are: {known}"))
+            })
+            .collect()
+    }
+
+    /// `path` relative to the root, with `/`, for messages and for matching compiler locations.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+    }
+}
+
+/// Which compiler, flags and target directory a cargo command uses.
+#[derive(Clone, Default)]
+pub(crate) struct Build {
+    /// Full name of another toolchain than the pinned one.
+    pub(crate) toolchain: Option<String>,
+    /// The whole of `RUSTFLAGS`.
+    pub(crate) flags: Vec<String>,
+    /// Folder under `target/`; none is `target/` itself.
+    pub(crate) folder: Option<&'static str>,
+    /// Passed as `--target HOST`: keeps flags away from build scripts and macros.
+    pub(crate) explicit_target: bool,
+    /// More environment.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Build {
+    /// The ordinary build.
+    pub(crate) fn plain() -> Self {
+        Self::default()
+    }
+
+    /// The build under loom.
+    pub(crate) fn loom() -> Self {
+        Self { flags: vec!["--cfg loom".into()], folder: Some("loom"), ..Self::default() }
+    }
+
+    /// Adds flags.
+    pub(crate) fn flags(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self
+    }
+
+    /// `cargo SUBCOMMAND` for this build, run from the workspace root.
+    pub(crate) fn cargo(&self, workspace: &Workspace, subcommand: &str) -> Command {
+        let mut command = match &self.toolchain {
+            None => Command::new(cargo_program()),
+            Some(toolchain) => {
+                let mut command = Command::new("rustup");
+                command.args(["run", toolchain, "cargo"]);
+                command
+            }
+        };
+        clean(&mut command);
+        let folder = self.folder.map_or(workspace.target.clone(), |f| workspace.target.join(f));
+        command.env("CARGO_TARGET_DIR", folder).env("RUSTFLAGS", self.flags.join(" "));
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command.current_dir(&workspace.root).arg(subcommand);
+        if self.explicit_target {
+            command.args(["--target", HOST]);
+        }
+        command
+    }
+}
+
+/// A test program that cargo built.
+#[derive(Clone)]
+pub(crate) struct TestProgram {
+    /// Name of the cargo target (`alloc_linear`, `props`).
+    pub(crate) target: String,
+    /// Whether it is the library's own unit tests.
+    pub(crate) is_lib: bool,
+    /// The program.
+    pub(crate) path: PathBuf,
+    /// The names of its tests.
+    pub(crate) tests: Vec<String>,
+}
+
+/// Builds the test programs of `package` and lists their tests.
+pub(crate) fn test_programs(
+    workspace: &Workspace,
+    package: &Package,
+    build: &Build,
+    args: &[String],
+) -> Result<Vec<TestProgram>> {
+    #[derive(Deserialize)]
+    struct Message {
+        reason: String,
+        package_id: Option<String>,
+        target: Option<Target>,
+        executable: Option<PathBuf>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+        kind: Vec<String>,
+    }
+    let mut command = build.cargo(workspace, "test");
+    command.args(["--no-run", "--message-format=json-render-diagnostics", "-p", &package.name]);
+    command.args(args);
+    let done = child::must(&mut command, Stderr::Terminal)?;
+    let mut programs = Vec::new();
+    for line in done.stdout.lines() {
+        let Ok(message) = serde_json::from_str::<Message>(line) else { continue };
+        let ours = message.package_id.as_deref() == Some(&package.id);
+        if message.reason != "compiler-artifact" || !ours {
+            continue;
+        }
+        if let (Some(path), Some(target)) = (message.executable, message.target) {
+            let is_lib = target.kind.iter().any(|kind| kind == "lib");
+            let tests = list(&path, package)?;
+            programs.push(TestProgram { target: target.name, is_lib, path, tests });
+        }
+    }
+    Ok(programs)
+}
+
+/// A command that runs a test program the way `cargo test` would.
+pub(crate) fn test_command(program: &Path, package: &Package) -> Command {
+    let mut command = Command::new(program);
+    clean(&mut command);
+    command.current_dir(package.dir());
+    command.env("CARGO_MANIFEST_DIR", package.dir()).env("CARGO_PKG_NAME", &package.name);
+    command
+}
+
+fn list(program: &Path, package: &Package) -> Result<Vec<String>> {
+    let mut command = test_command(program, package);
+    command.args(["--list", "--format", "terse"]);
+    let done = child::run(&mut command, Stderr::Captured, None)?;
+    // A program without libtest (`harness = false`) lists nothing: it is run by `cargo test` alone.
+    let tests = done.stdout.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests.map(str::to_owned).collect())
+}
+
+/// The installed nightly's full name, if there is one. Nothing is ever installed.
+pub(crate) fn nightly() -> Option<String> {
+    let done =
+        child::run(Command::new("rustup").args(["toolchain", "list"]), Stderr::Captured, None)
+            .ok()?;
+    let names = done.stdout.lines().filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| name.starts_with("nightly")).map(str::to_owned).next()
+}
+
+/// What to say where a nightly compiler is missing.
+pub(crate) const NO_NIGHTLY: &str =
+    "needs a nightly compiler: rustup toolchain install nightly --profile minimal";
+
+fn cargo_program() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
+/// Takes away what would change the build: flags, target directories, and what `cargo run` set
+/// for this program itself.
+pub(crate) fn clean(command: &mut Command) {
+    for (key, _) in env::vars_os() {
+        let Some(name) = key.to_str() else { continue };
+        let leaks = name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_MANIFEST")
+            || name.starts_with("CARGO_PROFILE_")
+            || name.starts_with("LOOM_")
+            || name.starts_with("QUARRY_")
+            || (name.starts_with("CARGO_") && name.ends_with("RUSTFLAGS"))
+            || LEAKS.contains(&name);
+        if leaks {
+            command.env_remove(name);
+        }
+    }
+}
+
+const LEAKS: [&str; 12] = [
+    "RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "CARGO_ENCODED_RUSTDOCFLAGS",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+    "LD_LIBRARY_PATH",
+    "RUST_TEST_THREADS",
+    "RUST_MIN_STACK",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{Build, Package, Workspace};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn default_features_follow_their_implications() {
+        let features: BTreeMap<String, Vec<String>> = [
+            ("default".to_owned(), vec!["std".to_owned()]),
+            ("std".to_owned(), vec!["alloc".to_owned(), "dep:libc".to_owned()]),
+            ("alloc".to_owned(), vec![]),
+            ("stats".to_owned(), vec![]),
+            ("nightly".to_owned(), vec![]),
+        ]
+        .into();
+        let package = Package {
+            name: "x".into(),
+            id: "x".into(),
+            manifest_path: "x/Cargo.toml".into(),
+            features,
+            dependencies: vec![],
+        };
+        assert_eq!(package.default_features().into_iter().collect::<Vec<_>>(), ["alloc", "std"]);
+        assert_eq!(package.stable_features(), ["alloc", "stats", "std"]);
+    }
+
+    #[test]
+    fn flags_from_outside_never_reach_a_build() {
+        let workspace =
+            Workspace { root: "/".into(), target: "/target".into(), packages: Vec::new() };
+        let command = Build::loom().flags(&["--cfg x"]).cargo(&workspace, "test");
+        let flags = command.get_envs().find(|(key, _)| *key == "RUSTFLAGS").expect("always set");
+        assert_eq!(flags.1.and_then(|v| v.to_str()), Some("--cfg loom --cfg x"));
+        let plain = Build::plain().cargo(&workspace, "test");
+        let flags = plain.get_envs().find(|(key, _)| *key == "RUSTFLAGS").expect("always set");
+        assert_eq!(flags.1.and_then(|v| v.to_str()), Some(""), "empty overrides a config file too");
+    }
+}

@@ -1,0 +1,154 @@
+//! What every command is made of: named steps, each passed, failed or not run, and a summary.
+//!
+//! A step that did not run says so with its reason, never "passed". A command fails when any of
+//! its steps fails; a step that was not run does not fail it, but stands in the summary.
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How a step ended, when it did not fail (a failure is an `Err`).
+pub(crate) enum Outcome {
+    /// It ran and is in order; the text says how much it did (`34 tests`).
+    Passed(String),
+    /// It could not run; the text says why, and which command installs what is missing.
+    NotRun(String),
+}
+
+/// Shorthand for [`Outcome::Passed`].
+pub(crate) fn passed(what: impl Into<String>) -> Result<Outcome> {
+    Ok(Outcome::Passed(what.into()))
+}
+
+/// Shorthand for [`Outcome::NotRun`].
+pub(crate) fn not_run(why: impl Into<String>) -> Result<Outcome> {
+    Ok(Outcome::NotRun(why.into()))
+}
+
+/// Turns a list of findings into a step's end: none is `what`, any is a failure that lists them.
+pub(crate) fn findings(what: impl Into<String>, found: Vec<String>) -> Result<Outcome> {
+    if found.is_empty() {
+        return passed(what);
+    }
+    bail!("{} found:\n{}", found.len(), found.join("\n"))
+}
+
+enum State {
+    Passed,
+    Failed,
+    NotRun,
+}
+
+struct Step {
+    name: String,
+    state: State,
+    note: String,
+    took: Duration,
+}
+
+/// The steps of one command so far.
+pub(crate) struct Steps {
+    command: &'static str,
+    started: Instant,
+    steps: Vec<Step>,
+}
+
+impl Steps {
+    /// Starts a command.
+    pub(crate) fn new(command: &'static str) -> Self {
+        Self { command, started: Instant::now(), steps: Vec::new() }
+    }
+
+    /// Runs one step and says how it ended; returns whether it passed.
+    pub(crate) fn step(
+        &mut self,
+        name: impl Into<String>,
+        body: impl FnOnce() -> Result<Outcome>,
+    ) -> bool {
+        let name = name.into();
+        println!("== {name}");
+        let started = Instant::now();
+        let result = body();
+        let took = started.elapsed();
+        let (state, note) = match result {
+            Ok(Outcome::Passed(note)) => (State::Passed, note),
+            Ok(Outcome::NotRun(why)) => (State::NotRun, why),
+            Err(error) => (State::Failed, format!("{error:#}")),
+        };
+        println!("   {} ({:.1} s) {note}", state.word(), took.as_secs_f64());
+        let passed = matches!(state, State::Passed);
+        self.steps.push(Step { name, state, note, took });
+        passed
+    }
+
+    /// Prints the summary; the exit code says whether any step failed.
+    pub(crate) fn finish(self) -> ExitCode {
+        println!("\n{}: {} steps in {:.1} s", self.command, self.steps.len(), self.seconds());
+        for step in &self.steps {
+            let first = step.note.lines().next().unwrap_or_default();
+            let took = step.took.as_secs_f64();
+            println!("  {:<7} {took:>7.1} s  {}: {first}", step.state.word(), step.name);
+        }
+        let failed = self.failed();
+        if failed > 0 {
+            println!("{}: {failed} of {} steps FAILED", self.command, self.steps.len());
+            return ExitCode::FAILURE;
+        }
+        let waiting = self.steps.iter().filter(|s| matches!(s.state, State::NotRun)).count();
+        if waiting > 0 {
+            println!("{}: no step failed, {waiting} NOT RUN", self.command);
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// How many steps failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.steps.iter().filter(|s| matches!(s.state, State::Failed)).count()
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+}
+
+impl State {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotRun => "NOT RUN",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Steps, findings, not_run, passed};
+    use anyhow::anyhow;
+
+    #[test]
+    fn one_failed_step_fails_the_command() {
+        let mut steps = Steps::new("planted");
+        assert!(steps.step("good", || passed("1 thing")));
+        assert!(!steps.step("bad", || Err(anyhow!("planted"))));
+        assert_eq!(steps.failed(), 1);
+        assert_eq!(
+            format!("{:?}", steps.finish()),
+            format!("{:?}", std::process::ExitCode::FAILURE)
+        );
+    }
+
+    #[test]
+    fn a_step_not_run_neither_passes_nor_fails() {
+        let mut steps = Steps::new("planted");
+        assert!(!steps.step("absent", || not_run("no such tool: apt-get install it")));
+        assert_eq!(steps.failed(), 0);
+    }
+
+    #[test]
+    fn findings_fail_when_there_are_any() {
+        assert!(findings("nothing", vec![]).is_ok());
+        let error = findings("nothing", vec!["a.rs:3: planted".into()]).err().expect("must fail");
+        assert!(error.to_string().contains("a.rs:3"), "{error}");
+    }
+}

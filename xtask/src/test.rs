@@ -1,0 +1,151 @@
+//! `cargo xtask test`: everything that a change must pass, on stable, with nothing to install.
+//!
+//! Per crate: debug with every feature, release with every feature, release with the default
+//! features (what users run), each with unit, integration, property, compile-fail and doc tests;
+//! then the loom models at preemption bound 2, and every benchmark row once.
+
+use crate::cargo::{Build, Package, Workspace};
+use crate::child::{self, Stderr};
+use crate::steps::{Outcome, Steps, passed};
+use crate::{bench, loom, planted};
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+/// What `cargo xtask test` accepts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Crates to test; all when none is named.
+    crates: Vec<String>,
+    /// Plant the faults of each crate's `bugs.toml` and require that a test catches each.
+    #[arg(long)]
+    planted: bool,
+}
+
+/// Tests counted so far.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+}
+
+/// Runs the command.
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    if args.planted {
+        return planted::main(&workspace, &args.crates);
+    }
+    let packages = workspace.choose(&args.crates, true)?;
+    let mut steps = Steps::new("test");
+    let mut total = Count::default();
+    for package in &packages {
+        for (label, release, every_feature) in flavours(package) {
+            steps.step(format!("{} {label}", package.name), || {
+                suite(&workspace, package, release, every_feature, &mut total)
+            });
+        }
+    }
+    let crates: Vec<_> = packages.iter().copied().filter(|p| p.name != "xtask").collect();
+    loom::run_models(&mut steps, &workspace, &crates, 2, &mut total);
+    if args.crates.is_empty() {
+        steps.step("every benchmark row once", || {
+            bench::verify(&workspace)?;
+            total.passed += 1;
+            passed("all rows answered, checksums equal")
+        });
+    }
+    // A step that failed without a failing test (it did not build, it ran nothing) counts as one.
+    let failed = total.failed.max(steps.failed());
+    let code = steps.finish();
+    println!("{} passed, {failed} failed", total.passed);
+    Ok(code)
+}
+
+/// Label, release, every feature.
+fn flavours(package: &Package) -> Vec<(&'static str, bool, bool)> {
+    let mut flavours = vec![("debug", false, true), ("release", true, true)];
+    let every: Vec<_> = package.stable_features();
+    let default = package.default_features();
+    if every.iter().any(|feature| !default.contains(feature)) {
+        flavours.push(("release, default features", true, false));
+    }
+    flavours
+}
+
+/// `--features …` with everything that a stable compiler can build.
+pub(crate) fn every_feature(package: &Package) -> Vec<String> {
+    let features = package.stable_features();
+    if features.is_empty() {
+        return Vec::new();
+    }
+    vec!["--features".into(), features.join(",")]
+}
+
+fn suite(
+    workspace: &Workspace,
+    package: &Package,
+    release: bool,
+    all: bool,
+    total: &mut Count,
+) -> Result<Outcome> {
+    let mut command = Build::plain().cargo(workspace, "test");
+    command.args(["-p", &package.name, "--no-fail-fast"]);
+    if release {
+        command.arg("--release");
+    }
+    if all {
+        command.args(every_feature(package));
+    }
+    println!("   $ {}", child::show(&command));
+    let done = child::run(&mut command, Stderr::Terminal, None)?;
+    let count = results(&done.stdout);
+    total.passed += count.passed;
+    total.failed += count.failed;
+    if !done.ok() || count.failed > 0 {
+        bail!("{} passed, {} failed\n{}", count.passed, count.failed, done.stdout);
+    }
+    at_least_one(count)
+}
+
+/// A run that executed no test at all is a failure, not a success.
+pub(crate) fn at_least_one(count: Count) -> Result<Outcome> {
+    if count.passed == 0 {
+        bail!("no test was executed");
+    }
+    passed(format!("{} tests", count.passed))
+}
+
+/// Sums libtest's `test result:` lines.
+pub(crate) fn results(stdout: &str) -> Count {
+    let mut count = Count::default();
+    for line in stdout.lines().filter(|line| line.starts_with("test result:")) {
+        let mut words = line.split([' ', ';', '.']).filter(|word| !word.is_empty()).peekable();
+        while let Some(word) = words.next() {
+            let Ok(number) = word.parse::<usize>() else { continue };
+            match words.peek() {
+                Some(&"passed") => count.passed += number,
+                Some(&"failed") => count.failed += number,
+                _ => {}
+            }
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, at_least_one, results};
+
+    #[test]
+    fn libtest_lines_are_summed() {
+        let text = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\n\
+                    test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out";
+        assert_eq!(results(text), Count { passed: 13, failed: 2 });
+        assert_eq!(results("test passed 3 passed; 0 failed"), Count::default());
+    }
+
+    #[test]
+    fn zero_executed_tests_fail() {
+        assert!(at_least_one(Count::default()).is_err());
+        assert!(at_least_one(Count { passed: 1, failed: 0 }).is_ok());
+    }
+}
