@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,7 +95,8 @@ pub(crate) fn show(command: &Command) -> String {
             }
         }
     }
-    words.push(command.get_program().display().to_string());
+    let program = Path::new(command.get_program());
+    words.push(program.file_name().unwrap_or(program.as_os_str()).display().to_string());
     words.extend(command.get_args().map(|arg| arg.display().to_string()));
     words.join(" ")
 }
