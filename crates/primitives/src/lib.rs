@@ -9,6 +9,8 @@ mod backoff;
 mod cache_padded;
 #[cfg(any(loom, shuttle))]
 pub mod model;
+#[cfg(feature = "std")]
+pub mod percpu;
 pub mod sync;
 
 #[doc = include_str!("../DESIGN.md")]
