@@ -89,10 +89,11 @@ pub(crate) fn must(command: &mut Command, stderr: Stderr) -> Result<Done> {
 pub(crate) fn show(command: &Command) -> String {
     let mut words = Vec::new();
     for (key, value) in command.get_envs() {
-        if let Some(value) = value.and_then(|v| v.to_str()) {
-            if !value.is_empty() && SHOWN_ENV.iter().any(|shown| key == *shown) {
-                words.push(format!("{}={value:?}", key.display()));
-            }
+        if let Some(value) = value.and_then(|v| v.to_str())
+            && !value.is_empty()
+            && SHOWN_ENV.iter().any(|shown| key == *shown)
+        {
+            words.push(format!("{}={value:?}", key.display()));
         }
     }
     let program = Path::new(command.get_program());
@@ -120,8 +121,8 @@ fn drain(mut pipe: impl Read) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Stderr, run};
+    use core::time::Duration;
     use std::process::Command;
-    use std::time::Duration;
 
     #[test]
     fn output_status_and_limit_are_reported() {

@@ -7,10 +7,12 @@
 mod allow;
 mod bench;
 mod cargo;
+mod check;
 mod child;
 mod loom;
 mod orderings;
 mod planted;
+mod readme;
 mod steps;
 mod test;
 mod weaken;
@@ -32,6 +34,10 @@ enum Task {
     Test(test::Args),
     /// Run the loom models; with `--weaken`, weaken every memory ordering and expect a failure.
     Loom(loom::Args),
+    /// Check formatting, lints, docs, no_std, features, dependencies, and the rules of the source.
+    Check,
+    /// Rewrite the measured tables of the READMEs from the committed records.
+    Readme(readme::Args),
     /// Measure our crates beside their peers.
     #[command(disable_help_flag = true)]
     Bench(bench::Args),
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Test(args) => test::main(&args),
         Task::Loom(args) => loom::main(&args),
+        Task::Check => check::main(),
+        Task::Readme(args) => readme::main(&args),
         Task::Bench(args) => bench::main(&args),
     };
     result.unwrap_or_else(|error| {

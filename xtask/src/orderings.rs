@@ -54,10 +54,11 @@ pub(crate) fn scan_crate(workspace: &Workspace, package: &Package) -> Result<Sca
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let file = syn::parse_file(&text).with_context(|| format!("{}", path.display()))?;
         for item in &file.items {
-            if let syn::Item::Mod(module) = item {
-                if module.content.is_none() && left_out(&module.attrs) {
-                    test_modules.extend(module_files(&path, &module.ident.to_string()));
-                }
+            if let syn::Item::Mod(module) = item
+                && module.content.is_none()
+                && left_out(&module.attrs)
+            {
+                test_modules.extend(module_files(&path, &module.ident.to_string()));
             }
         }
         parsed.push((path, file));
@@ -286,13 +287,13 @@ fn last_segment(expr: &Expr) -> Option<Span> {
 impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         let method = call.method.to_string();
-        if let Some((slots, first, count)) = slots(&method) {
-            if call.args.len() == count {
-                let arguments: Vec<_> = call.args.iter().skip(first).take(slots.len()).collect();
-                // `swap(a, b)` is also a method of slices and cells; the others are ours to name.
-                let sure = method != "swap";
-                self.orderings(call.method.span().start(), slots, &arguments, sure);
-            }
+        if let Some((slots, first, count)) = slots(&method)
+            && call.args.len() == count
+        {
+            let arguments: Vec<_> = call.args.iter().skip(first).take(slots.len()).collect();
+            // `swap(a, b)` is also a method of slices and cells; the others are ours to name.
+            let sure = method != "swap";
+            self.orderings(call.method.span().start(), slots, &arguments, sure);
         }
         visit::visit_expr_method_call(self, call);
     }
@@ -402,7 +403,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         // A function inside a method does not belong to the method's type.
-        let types = std::mem::take(&mut self.types);
+        let types = core::mem::take(&mut self.types);
         self.function(&item.sig.ident, |this| visit::visit_item_fn(this, item));
         self.types = types;
     }

@@ -20,12 +20,12 @@ use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, passed};
 use crate::test::{Count, every_feature, results};
 use anyhow::{Context, Result, bail};
+use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
 
 /// Fewer faults than this say too little about a crate's tests.
 const AT_LEAST: usize = 6;

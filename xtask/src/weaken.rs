@@ -18,12 +18,12 @@ use crate::orderings::{self, Site};
 use crate::steps::{Outcome, Steps, findings, passed};
 use anyhow::{Context, Result, bail};
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 /// The bound at which mutants are explored.
 const BOUND: u32 = 2;

@@ -1,0 +1,351 @@
+//! `cargo xtask readme`: the measured tables of the READMEs, from committed records.
+//!
+//! A table stands between `<!-- measured: NAME GLOB… -->` and `<!-- /measured -->`: the cases of
+//! `benches/records/NAME.json` whose id matches one of the globs. A record is a `report.json` of
+//! `cargo xtask bench` without what no table needs (`--record FILE NAME` makes one). `--check`
+//! only compares. Nobody writes a number into a README by hand.
+
+use crate::cargo::Workspace;
+use anyhow::{Context, Result, bail};
+use core::fmt::Write as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What `cargo xtask readme` accepts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Compare only: fail when a table is not what its record says.
+    #[arg(long)]
+    check: bool,
+    /// Take a report of `cargo xtask bench --json FILE` as `benches/records/NAME.json` first.
+    #[arg(long, num_args = 2, value_names = ["FILE", "NAME"])]
+    record: Option<Vec<String>>,
+}
+
+/// What a comparison found.
+pub(crate) struct Stale {
+    pub(crate) tables: usize,
+    pub(crate) findings: Vec<String>,
+}
+
+/// A `report.json`, as far as tables need it.
+#[derive(Serialize, Deserialize)]
+struct Report {
+    schema: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    machine: Machine,
+    cases: Vec<Case>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Machine {
+    cpu: String,
+    rustc: String,
+    commit: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Case {
+    id: String,
+    unit: String,
+    engines: Vec<Engine>,
+    #[serde(default)]
+    ratios: Vec<Ratio>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Engine {
+    name: String,
+    #[serde(default)]
+    config: String,
+    role: String,
+    #[serde(default)]
+    primary: bool,
+    median: Option<f64>,
+    instructions: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ratio {
+    engine: String,
+    #[serde(default)]
+    config: String,
+    metric: String,
+    ratio: Value,
+    lo: Value,
+    hi: Value,
+}
+
+const OPEN: &str = "<!-- measured: ";
+const OPEN_END: &str = " -->";
+const CLOSE: &str = "<!-- /measured -->";
+
+/// Runs the command.
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    if let Some([file, name]) = args.record.as_deref() {
+        let kept = workspace.root.join("benches/records").join(format!("{name}.json"));
+        fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
+        let report = load(Path::new(file))?;
+        fs::write(&kept, serde_json::to_string_pretty(&report)? + "\n")?;
+        println!("wrote {}", workspace.relative(&kept));
+    }
+    let mut tables = 0;
+    let mut findings = Vec::new();
+    for path in pages(&workspace) {
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let name = workspace.relative(&path);
+        let (rendered, count) =
+            render(&text, |record| records(&workspace, record)).with_context(|| name.clone())?;
+        tables += count;
+        if rendered != text {
+            if !args.check {
+                fs::write(&path, rendered)?;
+            }
+            findings.push(name);
+        }
+    }
+    let verb = if args.check { "not current" } else { "rewritten" };
+    println!("{tables} tables; {verb}: {}", findings.len());
+    findings.iter().for_each(|name| println!("  {name}"));
+    Ok(if args.check && !findings.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Tables that are not what their records say.
+pub(crate) fn stale(workspace: &Workspace) -> Result<Stale> {
+    let mut stale = Stale { tables: 0, findings: Vec::new() };
+    for path in pages(workspace) {
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let name = workspace.relative(&path);
+        let (rendered, count) =
+            render(&text, |record| records(workspace, record)).with_context(|| name.clone())?;
+        stale.tables += count;
+        if rendered != text {
+            stale.findings.push(format!("{name}: run `cargo xtask readme`"));
+        }
+    }
+    Ok(stale)
+}
+
+/// The READMEs and design pages of the workspace.
+fn pages(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut pages = vec![workspace.root.join("README.md")];
+    for package in &workspace.packages {
+        pages.extend(["README.md", "DESIGN.md"].map(|name| package.dir().join(name)));
+    }
+    pages.retain(|page| page.exists());
+    pages
+}
+
+fn records(workspace: &Workspace, name: &str) -> Result<Report> {
+    load(&workspace.root.join("benches/records").join(format!("{name}.json")))
+}
+
+fn load(path: &Path) -> Result<Report> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let report: Report = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    if report.schema != 1 {
+        bail!("{}: schema {}, this reads schema 1", path.display(), report.schema);
+    }
+    Ok(report)
+}
+
+/// `text` with every table rendered anew, and how many there are.
+fn render(text: &str, records: impl Fn(&str) -> Result<Report>) -> Result<(String, usize)> {
+    let mut out = String::new();
+    let mut count = 0;
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        let (marker, after) = after.split_once(OPEN_END).context("a marker is not closed")?;
+        let (_, after) = after
+            .split_once(CLOSE)
+            .with_context(|| format!("`{OPEN}{marker}{OPEN_END}` has no `{CLOSE}`"))?;
+        let mut words = marker.split_whitespace();
+        let name = words.next().context("a marker names no record")?;
+        let globs: Vec<_> = words.collect();
+        let table = table(&records(name)?, &globs).with_context(|| marker.to_owned())?;
+        write!(out, "{before}{OPEN}{marker}{OPEN_END}\n{table}{CLOSE}")?;
+        rest = after;
+        count += 1;
+    }
+    out.push_str(rest);
+    Ok((out, count))
+}
+
+/// One row per case, the ones we lose first.
+fn table(report: &Report, globs: &[&str]) -> Result<String> {
+    let chosen =
+        |case: &&Case| globs.is_empty() || globs.iter().any(|glob| matches(glob, &case.id));
+    let mut rows = Vec::new();
+    for case in report.cases.iter().filter(chosen) {
+        let ours = case
+            .engines
+            .iter()
+            .find(|engine| engine.role == "ours" && engine.primary)
+            .with_context(|| format!("{}: no primary engine of ours", case.id))?;
+        let (worst, beside) = beside(case);
+        let figures = figures(ours.median, ours.instructions);
+        rows.push((worst, format!("| `{}` | {} | {figures} | {beside} |\n", case.id, case.unit)));
+    }
+    if rows.is_empty() {
+        bail!("no case of the record matches");
+    }
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut out = String::from(
+        "| case | per | ours | peer ÷ ours, time [95 % interval], instructions |\n\
+         |---|---|---|---|\n",
+    );
+    out.extend(rows.into_iter().map(|(_, row)| row));
+    let Machine { cpu, rustc, commit } = &report.machine;
+    let command = report.command.as_deref().unwrap_or("cargo xtask bench");
+    writeln!(
+        out,
+        "\nAbove 1 ours is faster; **bold** is a loss, *italic* is not resolved; best \
+         configuration of each peer.\n`{command}`, commit {commit}, {cpu}, {rustc}."
+    )?;
+    Ok(out)
+}
+
+/// The peers' ratios, the worst for us first, and the worst one.
+fn beside(case: &Case) -> (f64, String) {
+    let mut peers: Vec<(&str, f64, String)> = Vec::new();
+    for engine in case.engines.iter().filter(|engine| engine.role == "peer") {
+        let label = match engine.config.as_str() {
+            "" | "default" => engine.name.clone(),
+            config => format!("{}/{config}", engine.name),
+        };
+        let time = case.ratios.iter().find(|ratio| {
+            ratio.engine == engine.name
+                && ratio.config == engine.config
+                && (ratio.metric == "time" || ratio.metric == "median")
+        });
+        let (order, mut shown) = match time {
+            Some(ratio) => {
+                let [ratio, lo, hi] = [&ratio.ratio, &ratio.lo, &ratio.hi].map(number);
+                let plain = format!("{ratio:.2} [{lo:.2}, {hi:.2}]");
+                let marked = if hi < 1.0 {
+                    format!("**{plain}**")
+                } else if lo <= 1.0 {
+                    format!("*{plain}*")
+                } else {
+                    plain
+                };
+                (ratio, format!("{label} {marked}"))
+            }
+            None if engine.error.is_some() => (f64::INFINITY, format!("{label}: error")),
+            None => (f64::INFINITY, label),
+        };
+        if let Some(instructions) = engine.instructions {
+            let _ = write!(shown, ", {} I", short(instructions));
+        }
+        match peers.iter_mut().find(|peer| peer.0 == engine.name) {
+            Some(peer) if order < peer.1 => *peer = (&engine.name, order, shown),
+            Some(_) => {}
+            None => peers.push((&engine.name, order, shown)),
+        }
+    }
+    peers.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let worst = peers.first().map_or(f64::INFINITY, |peer| peer.1);
+    let shown: Vec<_> = peers.into_iter().map(|peer| peer.2).collect();
+    (worst, shown.join("<br>"))
+}
+
+fn figures(median_ns: Option<f64>, instructions: Option<f64>) -> String {
+    let parts = [
+        median_ns.map(|ns| format!("{} ns", short(ns))),
+        instructions.map(|count| format!("{} I", short(count))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Three significant digits where they matter.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// JSON has no infinity: a report spells it `"inf"`, or leaves it `null`.
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::INFINITY)
+}
+
+/// Shell-like match in which `*` stands for anything.
+fn matches(glob: &str, text: &str) -> bool {
+    let Some((head, tail)) = glob.split_once('*') else { return glob == text };
+    let Some(rest) = text.strip_prefix(head) else { return false };
+    rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, matches, render};
+
+    const RECORD: &str = r#"{"schema":1,"machine":{"cpu":"CPU","rustc":"1.95.0","commit":"abc",
+        "cores":2},"cases":[
+        {"id":"g/win","unit":"allocation","engines":[
+          {"name":"ours","config":"default","role":"ours","primary":true,"median":2.0,
+           "instructions":4.0},
+          {"name":"peer","config":"default","role":"peer","median":4.0,"instructions":9.0},
+          {"name":"peer","config":"tuned","role":"peer","median":3.0,"instructions":8.0},
+          {"name":"dead","role":"peer","median":null,"instructions":null,"error":"died"}],
+         "ratios":[
+          {"engine":"peer","config":"default","metric":"time","ratio":2.0,"lo":1.9,"hi":2.1},
+          {"engine":"peer","config":"tuned","metric":"time","ratio":1.5,"lo":1.4,"hi":1.6}]},
+        {"id":"g/loss","unit":"token","engines":[
+          {"name":"ours","config":"default","role":"ours","primary":true,"median":300.0,
+           "instructions":null},
+          {"name":"peer","config":"default","role":"peer","median":150.0,"instructions":null}],
+         "ratios":[
+          {"engine":"peer","config":"default","metric":"time","ratio":0.5,"lo":0.4,"hi":0.6}]}]}"#;
+
+    fn rendered(text: &str) -> String {
+        let load = |_: &str| Ok(serde_json::from_str::<Report>(RECORD)?);
+        render(text, load).expect("renders").0
+    }
+
+    #[test]
+    fn a_table_shows_losses_first_and_the_best_configuration() {
+        let text =
+            rendered("before\n<!-- measured: r g/* -->\noutdated\n<!-- /measured -->\nafter");
+        let loss = text.find("g/loss").expect("in the table");
+        let win = text.find("g/win").expect("in the table");
+        assert!(loss < win, "{text}");
+        assert!(text.contains("peer **0.50 [0.40, 0.60]**"), "{text}");
+        assert!(text.contains("2.00 ns, 4.00 I | peer/tuned 1.50 [1.40, 1.60], 8.00 I"), "{text}");
+        assert!(text.contains("<br>dead: error"), "{text}");
+        assert!(text.contains("commit abc, CPU, 1.95.0"), "{text}");
+        assert!(text.starts_with("before\n<!--") && text.ends_with("-->\nafter"), "{text}");
+        assert!(!text.contains("outdated"), "{text}");
+    }
+
+    #[test]
+    fn a_changed_number_makes_the_table_stale() {
+        let current = rendered("<!-- measured: r -->\n<!-- /measured -->");
+        assert_eq!(rendered(&current), current, "rendering is stable");
+        let touched = current.replace("0.50", "0.90");
+        assert_ne!(rendered(&touched), touched);
+    }
+
+    #[test]
+    fn a_selector_without_cases_and_an_open_marker_are_errors() {
+        let load = |_: &str| Ok(serde_json::from_str::<Report>(RECORD)?);
+        for text in ["<!-- measured: r h/* -->\n<!-- /measured -->", "<!-- measured: r g/* -->\n"] {
+            assert!(render(text, load).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn globs_match_whole_ids() {
+        assert!(matches("linear/*", "linear/a/b") && matches("*/warm", "a/b/warm"));
+        assert!(matches("a", "a") && !matches("a", "ab") && !matches("b*", "ab"));
+    }
+}
