@@ -12,9 +12,13 @@ pub mod model;
 #[cfg(feature = "std")]
 pub mod percpu;
 pub mod sync;
+#[cfg(all(any(feature = "std", loom, shuttle), target_has_atomic = "64"))]
+pub mod thread_slots;
 
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
 pub use backoff::{Backoff, FIRST_PAUSE, LONGEST_PAUSE};
 pub use cache_padded::CachePadded;
+#[cfg(all(any(feature = "std", loom, shuttle), target_has_atomic = "64"))]
+pub use thread_slots::{SlotError, ThreadSlots};
