@@ -97,7 +97,8 @@ pub const fn down<const MIN_ALIGN: usize>(
 ) -> Option<usize> {
     let min_align = if cfg!(bug = "bump-down-forgets-min-align") { 1 } else { MIN_ALIGN };
     let mask = layout.align().wrapping_neg() & min_align.wrapping_neg();
-    step_down::<MIN_ALIGN>(start, cursor, layout.size(), mask)
+    let block = candidate::<MIN_ALIGN>(cursor, layout.size(), mask);
+    if fits(start, block) { Some(block) } else { None }
 }
 
 /// [`down`] for a block of `size` bytes that holds values of `T`.
@@ -116,57 +117,60 @@ pub const fn down_for<T, const MIN_ALIGN: usize>(
     cursor: usize,
     size: usize,
 ) -> Option<usize> {
+    let block = candidate_for::<T, MIN_ALIGN>(cursor, size);
+    if fits(start, block) { Some(block) } else { None }
+}
+
+/// Returns where [`down_for`] would put the block, without asking whether it fits.
+///
+/// Together with [`fits`] it is `down_for` in two steps, for callers that keep the cursor in a
+/// register and want to go on with the candidate.
+#[inline(always)]
+#[must_use]
+pub const fn candidate_for<T, const MIN_ALIGN: usize>(cursor: usize, size: usize) -> usize {
     debug_assert!(size <= MAX_SIZE - (align_of::<T>() - 1), "B1: the size of a layout");
     let mask = const {
-        let kept = size_of::<T>().is_multiple_of(MIN_ALIGN) && align_of::<T>() <= MIN_ALIGN;
-        if kept { usize::MAX } else { align_of::<T>().wrapping_neg() & MIN_ALIGN.wrapping_neg() }
+        if is_placed_by_size::<T, MIN_ALIGN>() {
+            usize::MAX
+        } else {
+            align_of::<T>().wrapping_neg() & MIN_ALIGN.wrapping_neg()
+        }
     };
-    step_down::<MIN_ALIGN>(start, cursor, size, mask)
+    candidate::<MIN_ALIGN>(cursor, size, mask)
 }
 
+/// Whether subtracting the size alone places a block of `T`s: their size keeps the cursor a
+/// multiple of `MIN_ALIGN`, and that is alignment enough.
+#[must_use]
+pub const fn is_placed_by_size<T, const MIN_ALIGN: usize>() -> bool {
+    size_of::<T>().is_multiple_of(MIN_ALIGN) && align_of::<T>() <= MIN_ALIGN
+}
+
+/// Says whether a candidate lies in the region that begins at `start`.
 #[inline(always)]
-const fn step_down<const MIN_ALIGN: usize>(
-    start: usize,
-    cursor: usize,
-    size: usize,
-    mask: usize,
-) -> Option<usize> {
-    const { assert!(MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two") };
-    if LOW_HALF {
-        step_down_low_half(start, cursor, size, mask)
+#[must_use]
+pub const fn fits(start: usize, candidate: usize) -> bool {
+    if LOW_HALF && !cfg!(bug = "bump-down-unsigned") {
+        candidate.cast_signed() >= start.cast_signed()
     } else {
-        step_down_anywhere(start, cursor, size, mask)
+        candidate >= start
     }
 }
 
-/// The form for [`LOW_HALF`]: one branch (module documentation, "Why one branch is enough").
+/// The block's address modulo the word size ([`LOW_HALF`]), or 0 for one that would lie below
+/// address zero: both fail [`fits`] exactly if the block does not fit.
 #[inline(always)]
-const fn step_down_low_half(
-    start: usize,
-    cursor: usize,
-    size: usize,
-    mask: usize,
-) -> Option<usize> {
-    debug_assert!(start <= MAX_SIZE && cursor <= MAX_SIZE, "B3: the region lies in the low half");
-    debug_assert!(start <= cursor || start - 1 == cursor, "B2: start <= cursor, or closed");
-    let block = cursor.wrapping_sub(size) & mask;
-    if cfg!(bug = "bump-down-unsigned") {
-        return if block < start { None } else { Some(block) };
-    }
-    if block.cast_signed() < start.cast_signed() { None } else { Some(block) }
+const fn candidate<const MIN_ALIGN: usize>(cursor: usize, size: usize, mask: usize) -> usize {
+    const { assert!(MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two") };
+    if LOW_HALF { cursor.wrapping_sub(size) & mask } else { candidate_anywhere(cursor, size, mask) }
 }
 
-/// The form that is right at every address.
+/// [`candidate`] where addresses may lie in the upper half.
 #[inline(always)]
-const fn step_down_anywhere(
-    start: usize,
-    cursor: usize,
-    size: usize,
-    mask: usize,
-) -> Option<usize> {
+const fn candidate_anywhere(cursor: usize, size: usize, mask: usize) -> usize {
     match cursor.checked_sub(size) {
-        Some(end) if end & mask >= start => Some(end & mask),
-        _ => None,
+        Some(end) => end & mask,
+        None => 0,
     }
 }
 

@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Full,
     /// The size asked for is larger than any object can be (`isize::MAX`, alignment included).
     CapacityOverflow,
+    /// The capacity asked for is zero where there must be some, or above the maximum given with it.
+    CapacityOutOfRange,
     /// The allocator behind this one refused to give memory.
     Backing,
     /// The allocator is closed for a while: a guard that has exclusive use of it is alive, or was
@@ -47,6 +49,13 @@ impl TryAllocError {
         Self { kind: ErrorKind::CapacityOverflow, size, align: align_of::<T>(), remaining_bytes: 0 }
     }
 
+    /// Returns an error about a capacity that is not in `1..=max_bytes`.
+    #[must_use]
+    pub const fn out_of_range(capacity_bytes: usize, max_bytes: usize) -> Self {
+        let kind = ErrorKind::CapacityOutOfRange;
+        Self { kind, size: capacity_bytes, align: 1, remaining_bytes: max_bytes }
+    }
+
     /// Returns what stood in the way.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -65,7 +74,8 @@ impl TryAllocError {
         self.align
     }
 
-    /// Returns the bytes that the allocator still had when it refused.
+    /// Returns the bytes that the allocator still had when it refused (for a capacity out of range:
+    /// the maximum).
     #[must_use]
     pub const fn remaining_bytes(&self) -> usize {
         self.remaining_bytes
@@ -88,6 +98,9 @@ impl fmt::Display for TryAllocError {
                     "{size} bytes aligned to {align} exceed the largest object, {} bytes",
                     isize::MAX
                 )
+            }
+            ErrorKind::CapacityOutOfRange => {
+                write!(f, "a capacity of {size} bytes is not in 1..={remaining_bytes} bytes")
             }
             ErrorKind::Backing => {
                 write!(f, "the backing allocator refused {size} bytes aligned to {align}")

@@ -1,0 +1,148 @@
+//! [`Linear`] as an [`Allocator`]: under `Vec`, `Box`, `HashMap`.
+//!
+//! Freeing the newest block gives its room back; freeing any other does nothing until the region
+//! is reset. The newest block grows and shrinks without a second copy being kept: its contents are
+//! moved within the region. Padding in front of a block is not given back with it (`alloc-stack`
+//! does that exactly).
+//!
+//! # Invariants
+//!
+//! * **A1** every block occupies its size rounded up to `MIN_ALIGN`, so giving back the newest one
+//!   moves the cursor by a multiple of `MIN_ALIGN` (I2).
+//! * **A2** on an error from `grow` the old block is as it was: nothing is moved before the new
+//!   place is certain.
+//! * **A3** only bytes that the old block had are copied, and only bytes that it had not are
+//!   zeroed.
+
+use core::ptr::NonNull;
+
+use alloc_core::{AllocError, Allocator, Layout, bump};
+
+use crate::Linear;
+use crate::linear::at;
+
+// SAFETY: a block stays valid until the region is reset or dropped, which needs `&mut` or
+// ownership, so no copy of the allocator can still be in use (`&Linear` borrows it, `Linear` itself
+// is not `Clone`); moving a `Linear` does not move its region (I1); live blocks do not overlap (I3).
+unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN, A> {
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        let block = self.try_alloc_layout(layout).map_err(|_| AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        self.counters().freed();
+        // A closed region's cursor is no block's address, so nothing is given back there.
+        if ptr == self.cursor() {
+            self.set_cursor(self.top_of(ptr, layout));
+        }
+    }
+
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        debug_assert!(new.size() >= old.size(), "grow from {} to {} bytes", old.size(), new.size());
+        let block = if ptr == self.cursor() {
+            self.regrow_newest(ptr, old, new).ok_or(AllocError)?
+        } else {
+            let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
+            // SAFETY: `block` is fresh (I3) and at least `old.size()` long; the caller lends `ptr`.
+            unsafe { block.copy_from_nonoverlapping(ptr, old.size()) };
+            block
+        };
+        Ok(NonNull::slice_from_raw_parts(block, new.size()))
+    }
+
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.grow(ptr, old, new) }?;
+        let fresh = block.cast::<u8>().as_ptr().wrapping_add(old.size());
+        // SAFETY: A3: the bytes behind the old ones, which the block now has.
+        unsafe { fresh.write_bytes(0, new.size() - old.size()) };
+        Ok(block)
+    }
+
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        debug_assert!(
+            new.size() <= old.size(),
+            "shrink from {} to {} bytes",
+            old.size(),
+            new.size()
+        );
+        let saved_bytes = old.size() - new.size();
+        // Moving pays when it frees at least what it moves; then the two do not overlap either.
+        let moves = ptr == self.cursor() && saved_bytes >= new.size();
+        let block = if !ptr.addr().get().is_multiple_of(new.align()) {
+            // Rare: a larger alignment than before. A new block, the old one stays if there is none.
+            let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
+            // SAFETY: `block` is fresh (I3) and `new.size()` long, the old one is at least that.
+            unsafe { block.copy_from_nonoverlapping(ptr, new.size()) };
+            block
+        } else if moves {
+            self.shrink_newest(ptr, old, new)
+        } else {
+            ptr
+        };
+        Ok(NonNull::slice_from_raw_parts(block, new.size()))
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
+    /// Where the room of the block at `ptr` ends (A1).
+    #[inline(always)]
+    fn top_of(&self, ptr: NonNull<u8>, layout: Layout) -> NonNull<u8> {
+        let size = if cfg!(bug = "dealloc-breaks-min-align") {
+            layout.size()
+        } else {
+            (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg()
+        };
+        at(ptr, ptr.addr().get() + size)
+    }
+
+    /// Moves the newest block down to where it has `new.size()` bytes.
+    fn regrow_newest(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        let place = |top: NonNull<u8>| {
+            bump::down::<MIN_ALIGN>(self.start().addr().get(), top.addr().get(), new)
+        };
+        let top = self.top_of(ptr, old);
+        let address = match place(top) {
+            Some(address) => address,
+            None if self.extend(new.size() - old.size(), new.align()) => place(top)?,
+            None => return None,
+        };
+        let block = at(self.cursor(), address);
+        let copied = if cfg!(bug = "grow-copies-too-much") { new.size() } else { old.size() };
+        // SAFETY: `start <= address <= ptr`, so the new place is the old block and free memory
+        // below it (I3), all of the region; the two may overlap, which `copy_from` allows.
+        unsafe { block.copy_from(ptr, copied) };
+        self.set_cursor(block);
+        self.counters().allocated(0, 0, || self.used_bytes());
+        Some(block)
+    }
+
+    /// Moves the newest block up to the end of its room, leaving what it no longer needs free.
+    fn shrink_newest(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
+        let top = self.top_of(ptr, old).addr().get();
+        let Some(address) = bump::down::<MIN_ALIGN>(ptr.addr().get(), top, new) else { return ptr };
+        let block = at(ptr, address);
+        // SAFETY: the new place lies in the old block's room; they may overlap.
+        unsafe { block.copy_from(ptr, new.size()) };
+        self.set_cursor(block);
+        block
+    }
+}

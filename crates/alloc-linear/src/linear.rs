@@ -1,0 +1,579 @@
+//! [`Linear`]: one region, filled from its high end down, emptied at once.
+//!
+//! Not thread-safe (`Send`, not `Sync`); every operation is a few instructions and wait-free.
+//!
+//! ```text
+//!   base       start                    cursor                    end
+//!     |          |                        |                        |
+//!     | built .. | free ................. | newest block | ... oldest |
+//!     ^                                                            ^
+//!     block of the backing (may extend beyond both ends by less than MIN_ALIGN)
+//! ```
+//!
+//! `start` equals `base` but while a [`SliceBuilder`](crate::SliceBuilder) grows a slice upwards
+//! from there.
+//!
+//! # Invariants
+//!
+//! * **I1** `base..end` lies in one live block of the backing, or is empty and dangling.
+//! * **I2** `base <= start <= end`, and `start <= cursor <= end` while the region is open; all
+//!   are multiples of `MIN_ALIGN` (B2 to B4 of [`alloc_core::bump`]), `start` only while no
+//!   builder is at work.
+//! * **I3** `cursor..end` holds the blocks handed out since the last reset; `start..cursor` is
+//!   nobody's, so a block taken from there overlaps no other.
+//! * **I4** while the region is *closed* (a [`Burst`](crate::Burst) has taken the free part out),
+//!   `cursor == start - 1`: every request leaves the fast path by the same branch that notices a
+//!   full region, the empty request included.
+//! * **I5** blocks are invalidated by `reset(&mut self)` and by drop alone, and both need the
+//!   region unborrowed: every reference handed out borrows `self`.
+//!
+//! # Ordering edges
+//!
+//! None: cells, no atomics.
+//!
+//! # Cost
+//!
+//! Constant size, alignment at most `MIN_ALIGN`: load, add, cmp, branch, store. Run-time layout:
+//! load, sub, neg, and, cmp, branch, store. Nothing is counted on this path (feature `stats`
+//! does). `reset` is two stores.
+//!
+//! # Source
+//!
+//! The direction is N. Fitzgerald's ("Always Bump Downwards", 2019). Cursor and limit stand in
+//! the struct and not behind a pointer to a chunk footer, since there is one region.
+
+use core::cell::Cell;
+use core::fmt;
+use core::num::NonZero;
+use core::ptr::NonNull;
+
+use alloc_core::{
+    AllocStats, Allocator, End, ErrorKind, Global, GrowInPlace, Layout, TryAllocError, bump,
+};
+
+use crate::counters::Counters;
+
+/// Extends the block of a growing region; stored as a function so that `Linear` itself asks no
+/// more of its backing than `Allocator`.
+type GrowFn<A> = unsafe fn(&A, NonNull<u8>, Layout, Layout) -> Option<NonNull<[u8]>>;
+
+/// A bump allocator over one contiguous region.
+///
+/// `MIN_ALIGN` is the alignment that every block has at least: with 8, values aligned to 8 or
+/// less are placed without rounding, at the price of up to 7 bytes each. `A` is where the region's
+/// memory comes from.
+///
+/// **Nothing allocated here is ever dropped.** Types that need dropping are refused at compile
+/// time; wrap a value in [`ManuallyDrop`](core::mem::ManuallyDrop) to say that its drop may be
+/// skipped.
+///
+/// # Examples
+///
+/// ```
+/// use alloc_linear::Linear;
+///
+/// let mut region = Linear::with_capacity(64 * 1024);
+/// for line in ["a = 1", "b = 2"] {
+///     let words = region.alloc_from_iter(line.split(' '));
+///     assert_eq!(words[1], "=");
+///     region.reset(); // the memory is used again, nothing is returned to the system
+/// }
+/// ```
+///
+/// # Concurrency
+///
+/// One thread at a time: `Send` (where `A` is), not `Sync`. For threads see
+/// [`SyncLinear`](crate::SyncLinear).
+// The order of the fields is part of the fast path: `cursor` and `start` share a cache line but
+// are not neighbours, so that AArch64 compilers do not fuse their loads into one `ldp`, which
+// would wait for the store that the previous allocation made to `cursor`.
+#[repr(C)]
+pub struct Linear<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
+    cursor: Cell<NonNull<u8>>,
+    end: NonNull<u8>,
+    start: Cell<NonNull<u8>>,
+    base: Cell<NonNull<u8>>,
+    /// The block of the backing, as [`Self::block_layout`] describes it; empty if there is none.
+    block: Cell<NonNull<[u8]>>,
+    /// The cursor to count from while the region is closed (I4).
+    closed_at: Cell<NonNull<u8>>,
+    grow: Option<GrowFn<A>>,
+    max_bytes: usize,
+    counters: Counters,
+    backing: A,
+}
+
+// SAFETY: a `Linear` owns its region; its pointers are to that region alone and are not tied to a
+// thread. Sending it needs `A: Send` and nothing of the values in the region: no reference to them
+// can exist while the region moves (I5), and it never touches them again, not even to drop them.
+unsafe impl<const MIN_ALIGN: usize, A: Allocator + Send> Send for Linear<MIN_ALIGN, A> {}
+
+impl Linear {
+    /// Returns a region of at least `capacity_bytes` from the global allocator.
+    ///
+    /// A capacity of 0 is allowed: such a region serves zero-sized values only.
+    ///
+    /// # Panics
+    ///
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
+    #[must_use]
+    pub fn with_capacity(capacity_bytes: usize) -> Self {
+        Self::with_capacity_in(capacity_bytes, Global)
+    }
+
+    /// Returns a region of at least `capacity_bytes` from the global allocator, or the reason why
+    /// it cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CapacityOverflow`] for a capacity above `isize::MAX`, [`ErrorKind::Backing`]
+    /// if the global allocator refuses.
+    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
+        Self::try_with_capacity_in(capacity_bytes, Global)
+    }
+}
+
+impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN> {
+    /// Returns a region of at least `capacity_bytes` whose blocks are all aligned to `MIN_ALIGN`.
+    ///
+    /// ```
+    /// let region = alloc_linear::Linear::<8>::with_min_align(4096);
+    /// region.alloc(1u8);
+    /// assert_eq!(region.used_bytes(), 8);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the memory cannot be had.
+    #[must_use]
+    pub fn with_min_align(capacity_bytes: usize) -> Self {
+        Self::with_capacity_in(capacity_bytes, Global)
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
+    /// Alignment of the backing's block: no request up to 16 needs padding at the region's end.
+    const BLOCK_ALIGN: usize = {
+        assert!(MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two");
+        if MIN_ALIGN > 16 { MIN_ALIGN } else { 16 }
+    };
+
+    /// Returns a region of at least `capacity_bytes` from `backing`.
+    ///
+    /// # Panics
+    ///
+    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    #[must_use]
+    pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
+        match Self::try_with_capacity_in(capacity_bytes, backing) {
+            Ok(region) => region,
+            Err(error) => panic!("cannot make a region of {capacity_bytes} bytes: {error}"),
+        }
+    }
+
+    /// Returns a region of at least `capacity_bytes` from `backing`, or the reason why it cannot
+    /// be had.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CapacityOverflow`] for a capacity above `isize::MAX`, [`ErrorKind::Backing`]
+    /// if `backing` refuses; `backing` is dropped.
+    pub fn try_with_capacity_in(capacity_bytes: usize, backing: A) -> Result<Self, TryAllocError> {
+        let overflow = TryAllocError::overflow::<u8>(capacity_bytes);
+        let rounded = bump::round_up(capacity_bytes, MIN_ALIGN).ok_or(overflow)?;
+        let layout = Layout::from_size_align(rounded, Self::BLOCK_ALIGN).map_err(|_| overflow)?;
+        let mut region = Self::empty_in(backing);
+        if layout.size() != 0 {
+            let refused = TryAllocError::new(ErrorKind::Backing, layout, 0);
+            let block = region.backing.allocate(layout).map_err(|_| refused)?;
+            region.adopt(block, layout)?;
+        }
+        region.max_bytes = region.capacity_bytes();
+        Ok(region)
+    }
+
+    /// Returns a region without memory.
+    fn empty_in(backing: A) -> Self {
+        let nowhere = dangling(Self::BLOCK_ALIGN);
+        Self {
+            cursor: Cell::new(nowhere),
+            end: nowhere,
+            start: Cell::new(nowhere),
+            base: Cell::new(nowhere),
+            block: Cell::new(NonNull::slice_from_raw_parts(nowhere, 0)),
+            closed_at: Cell::new(nowhere),
+            grow: None,
+            max_bytes: 0,
+            counters: Counters::new(),
+            backing,
+        }
+    }
+
+    /// Makes `block` the region's memory; gives it back if it cannot serve as one.
+    fn adopt(&mut self, block: NonNull<[u8]>, layout: Layout) -> Result<(), TryAllocError> {
+        let first = block.cast::<u8>();
+        let len = bump::round_down(block.len(), MIN_ALIGN);
+        let address = first.addr().get();
+        if !bump::region_is_usable::<MIN_ALIGN>(address, address.saturating_add(len)) {
+            // SAFETY: the block was just allocated from this backing with this layout.
+            unsafe { self.backing.deallocate(first, layout) };
+            return Err(TryAllocError::new(ErrorKind::Backing, layout, 0));
+        }
+        // SAFETY: `len <= block.len()`, so the result is inside the block or one past its end.
+        self.end = unsafe { first.byte_add(len) };
+        self.cursor.set(self.end);
+        self.start.set(first);
+        self.base.set(first);
+        self.block.set(block);
+        Ok(())
+    }
+
+    /// Returns where a block of `layout` goes, having taken it; the fast path.
+    #[inline(always)]
+    pub(crate) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let cursor = self.cursor.get();
+        let address = bump::down::<MIN_ALIGN>(self.start_address(), cursor.addr().get(), layout)?;
+        Some(self.take(cursor, address, layout.size()))
+    }
+
+    /// [`Self::bump`] for `size` bytes of `T`s, whose alignment the compiler knows.
+    #[inline(always)]
+    pub(crate) fn bump_for<T>(&self, size: usize) -> Option<NonNull<u8>> {
+        let cursor = self.cursor.get();
+        let address =
+            bump::down_for::<T, MIN_ALIGN>(self.start_address(), cursor.addr().get(), size)?;
+        Some(self.take(cursor, address, size))
+    }
+
+    #[inline(always)]
+    fn take(&self, cursor: NonNull<u8>, address: usize, size: usize) -> NonNull<u8> {
+        debug_assert!(
+            self.base.get().addr().get() <= address && address + size <= cursor.addr().get(),
+            "I3: block {address:#x} + {size} is not between {:p} and {cursor:p}",
+            self.base.get()
+        );
+        let block = at(cursor, address);
+        self.cursor.set(block);
+        self.counters.allocated(size, cursor.addr().get() - address, || self.used_bytes());
+        block
+    }
+
+    #[inline(always)]
+    fn start_address(&self) -> usize {
+        self.start.get().addr().get()
+    }
+
+    /// Serves a request that the fast path refused, or says why not.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn bump_slow(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
+        self.counters.slow();
+        if layout.size() == 0 {
+            return Ok(dangling(layout.align()));
+        }
+        if self.is_closed() {
+            return Err(TryAllocError::new(ErrorKind::Closed, layout, self.remaining_bytes()));
+        }
+        if self.extend(layout.size(), layout.align()) {
+            if let Some(block) = self.bump(layout) {
+                return Ok(block);
+            }
+        }
+        self.counters.refused(self.remaining_bytes());
+        Err(TryAllocError::new(ErrorKind::Full, layout, self.remaining_bytes()))
+    }
+
+    /// [`Self::bump_slow`] for the infallible methods.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    pub(crate) fn bump_slow_or_panic(&self, layout: Layout) -> NonNull<u8> {
+        match self.bump_slow(layout) {
+            Ok(block) => block,
+            Err(error) => panic!("region of {} bytes: {error}", self.capacity_bytes()),
+        }
+    }
+
+    /// Extends the region downwards by at least `size` bytes plus what `align` may cost. Says
+    /// whether it did.
+    ///
+    /// Nothing can be won while a builder stands between the new memory and the free part.
+    pub(crate) fn extend(&self, size: usize, align: usize) -> bool {
+        debug_assert!(!self.is_closed(), "a closed region is not extended");
+        let Some(grow) = self.grow else { return false };
+        if self.start.get() != self.base.get() {
+            return false;
+        }
+        let old = self.block.get();
+        let wanted = || {
+            let padded = bump::round_up(size.checked_add(align)?, MIN_ALIGN)?;
+            let least = old.len().checked_add(padded)?;
+            (least <= self.max_bytes)
+                .then_some((least, old.len().saturating_mul(2).min(self.max_bytes)))
+        };
+        let Some((least, doubled)) = wanted() else { return false };
+        [doubled.max(least), least].into_iter().any(|bytes| self.extend_to(grow, bytes))
+    }
+
+    /// Asks the backing for a block of `bytes`, its end where it is.
+    fn extend_to(&self, grow: GrowFn<A>, bytes: usize) -> bool {
+        let old = self.block.get();
+        let Ok(new_layout) = Layout::from_size_align(bytes, Self::BLOCK_ALIGN) else {
+            return false;
+        };
+        // SAFETY: 1. `old` is this backing's block and `block_layout` fits it (I1); 2. `bytes` is
+        // larger, the alignment the same.
+        let Some(block) =
+            (unsafe { grow(&self.backing, old.cast(), self.block_layout(), new_layout) })
+        else {
+            return false;
+        };
+        debug_assert_eq!(
+            block.cast::<u8>().addr().get() + block.len(),
+            old.cast::<u8>().addr().get() + old.len(),
+            "the end of a block grown at its low end stays"
+        );
+        self.block.set(block);
+        let first = block.cast::<u8>();
+        // The block starts at a multiple of its alignment or of the page size, so of `MIN_ALIGN`;
+        // rounding up costs nothing and trusts nobody.
+        let address = bump::round_up(first.addr().get(), MIN_ALIGN).unwrap_or(usize::MAX);
+        if address > self.base.get().addr().get() {
+            return false;
+        }
+        self.base.set(at(first, address));
+        self.start.set(self.base.get());
+        // The same place, by a pointer that may reach the new bytes too.
+        self.cursor.set(at(first, self.cursor.get().addr().get()));
+        true
+    }
+
+    /// The layout with which the backing knows our block (any size up to its length fits).
+    fn block_layout(&self) -> Layout {
+        // SAFETY: 1. `BLOCK_ALIGN` is a power of two; 2. the block exists with this length and
+        // alignment, so the length rounded up does not exceed `isize::MAX`.
+        unsafe { Layout::from_size_align_unchecked(self.block.get().len(), Self::BLOCK_ALIGN) }
+    }
+
+    /// Empties the region: all its memory is free again.
+    ///
+    /// Blocks are not dropped, and memory is not returned to the backing. That nothing is borrowed
+    /// from the region any more is checked by the compiler. A region that stayed closed because a
+    /// guard was forgotten is open again.
+    ///
+    /// # Complexity
+    ///
+    /// Two stores; in debug builds the freed part is overwritten with `0xA5`, so that stale
+    /// pointers kept by `unsafe` code show.
+    #[inline]
+    pub fn reset(&mut self) {
+        self.counters.reset(self.used_bytes());
+        self.start.set(self.base.get());
+        if cfg!(debug_assertions) {
+            let used = self.end.addr().get() - self.base.get().addr().get();
+            // SAFETY: `base..end` is our memory (I1), and nobody borrows it (`&mut self`, I5).
+            unsafe { self.base.get().write_bytes(0xA5, used) };
+        }
+        self.cursor.set(self.end);
+    }
+
+    /// Returns the bytes handed out since the last reset, padding included.
+    ///
+    /// Of a closed region: as they were when it was closed.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        let cursor = if self.is_closed() { self.closed_at.get() } else { self.cursor.get() };
+        self.end.addr().get() - cursor.addr().get()
+    }
+
+    /// Returns the bytes that are free: what a request of alignment `MIN_ALIGN` could still get.
+    #[must_use]
+    pub fn remaining_bytes(&self) -> usize {
+        self.cursor.get().addr().get().saturating_sub(self.start_address())
+    }
+
+    /// Returns the size of the region in bytes, used or not.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.end.addr().get() - self.base.get().addr().get()
+    }
+
+    /// Returns whether a guard has exclusive use of the region, or was forgotten while it had.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.cursor.get() < self.start.get()
+    }
+
+    /// Returns whether `ptr` points into the part of the region that is handed out.
+    #[must_use]
+    pub fn contains(&self, ptr: *const u8) -> bool {
+        (self.end.addr().get() - self.used_bytes()..self.end.addr().get()).contains(&ptr.addr())
+    }
+
+    /// Returns the backing.
+    #[must_use]
+    pub fn backing(&self) -> &A {
+        &self.backing
+    }
+
+    /// Returns what the region did so far.
+    #[must_use]
+    pub fn stats(&self) -> AllocStats {
+        self.counters.stats(self.used_bytes(), self.block.get().len())
+    }
+
+    /// Takes the free part out of the region (I4); returns the cursor and the start it had, or
+    /// `None` if it is out already.
+    pub(crate) fn close(&self) -> Option<(NonNull<u8>, NonNull<u8>)> {
+        if self.is_closed() {
+            return None;
+        }
+        let (cursor, start) = (self.cursor.get(), self.start.get());
+        self.closed_at.set(cursor);
+        self.cursor.set(closed_cursor(start));
+        Some((cursor, start))
+    }
+
+    /// Puts the free part back, as far as it is left.
+    pub(crate) fn open(&self, cursor: NonNull<u8>) {
+        debug_assert!(self.is_closed(), "only a closed region is opened");
+        debug_assert!(self.start.get() <= cursor && cursor <= self.end, "I2: {cursor:p}");
+        self.cursor.set(cursor);
+    }
+
+    /// Moves the lower limit of the free part, for a builder.
+    pub(crate) fn set_start(&self, start: NonNull<u8>) {
+        debug_assert!(self.base.get() <= start && start <= self.end, "I2: start {start:p}");
+        let closed = self.is_closed();
+        self.start.set(start);
+        if closed {
+            self.cursor.set(closed_cursor(start)); // still closed (I4)
+        }
+    }
+
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start.get()
+    }
+
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base.get()
+    }
+
+    pub(crate) fn cursor(&self) -> NonNull<u8> {
+        self.cursor.get()
+    }
+
+    /// Moves the cursor of an open region to `cursor`: gives back the newest block, or takes the
+    /// bytes below the newest one. The caller answers for I3.
+    #[inline(always)]
+    pub(crate) fn set_cursor(&self, cursor: NonNull<u8>) {
+        debug_assert!(
+            !self.is_closed() && self.start.get() <= cursor && cursor <= self.end,
+            "I2: cursor {cursor:p} not in {:p}..={:p}",
+            self.start.get(),
+            self.end
+        );
+        self.cursor.set(cursor);
+    }
+
+    #[inline(always)]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: GrowInPlace> Linear<MIN_ALIGN, A> {
+    /// Returns a region of `capacity_bytes` that grows in place up to `max_bytes`.
+    ///
+    /// Blocks never move: the region is extended downwards, at least doubling, when a request
+    /// finds no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_with_capacity_in`](Self::try_with_capacity_in), and
+    /// [`ErrorKind::CapacityOutOfRange`] if `capacity_bytes` is 0 (there is no block to extend) or
+    /// exceeds `max_bytes`.
+    pub fn try_growing_in(
+        capacity_bytes: usize,
+        max_bytes: usize,
+        backing: A,
+    ) -> Result<Self, TryAllocError> {
+        if capacity_bytes == 0 || capacity_bytes > max_bytes {
+            return Err(TryAllocError::out_of_range(capacity_bytes, max_bytes));
+        }
+        let mut region = Self::try_with_capacity_in(capacity_bytes, backing)?;
+        region.max_bytes = max_bytes;
+        region.grow = Some(|backing: &A, block, old, new| {
+            // SAFETY: the promise of `GrowFn`'s caller (`extend_to`), passed on.
+            unsafe { backing.grow_in_place(block, old, new, End::Low) }.ok()
+        });
+        Ok(region)
+    }
+}
+
+#[cfg(all(feature = "reserve", unix))]
+impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
+    /// Returns a region that grows in place over `max_bytes` of reserved address space.
+    ///
+    /// 64 KiB are committed at first; more follows as it is needed, at least doubling.
+    ///
+    /// ```
+    /// let region = alloc_linear::Linear::<8, _>::try_reserved(1 << 30)?;
+    /// let big = region.alloc_slice_fill_copy(10_000_000, 1u8); // no block moved for this
+    /// assert_eq!(big.len(), 10_000_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backing`] if the system refuses the address space.
+    pub fn try_reserved(max_bytes: usize) -> Result<Self, TryAllocError> {
+        const FIRST_BYTES: usize = 64 * 1024;
+        let refused = |_| TryAllocError::new(ErrorKind::Backing, Layout::new::<u8>(), 0);
+        let backing = alloc_core::Reserved::new(max_bytes, End::Low).map_err(refused)?;
+        Self::try_growing_in(FIRST_BYTES.min(max_bytes), max_bytes, backing)
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Drop for Linear<MIN_ALIGN, A> {
+    fn drop(&mut self) {
+        if self.block.get().len() != 0 {
+            // SAFETY: the block is this backing's and alive, and `block_layout` fits it (I1);
+            // nobody borrows it any more (I5).
+            unsafe { self.backing.deallocate(self.block.get().cast(), self.block_layout()) };
+        }
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for Linear<MIN_ALIGN, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Linear")
+            .field("min_align", &MIN_ALIGN)
+            .field("capacity_bytes", &self.capacity_bytes())
+            .field("used_bytes", &self.used_bytes())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pointer at `address` in the region that `origin` points into.
+///
+/// `address` is not below the region's start (every caller compared them), so it is not zero.
+#[inline(always)]
+pub(crate) fn at(origin: NonNull<u8>, address: usize) -> NonNull<u8> {
+    debug_assert!(address != 0, "no region starts at address zero");
+    let pointer = origin.as_ptr().with_addr(address);
+    // SAFETY: `address` is at least the region's start, which is not zero (B4).
+    unsafe { NonNull::new_unchecked(pointer) }
+}
+
+/// The cursor of a closed region (I4).
+fn closed_cursor(start: NonNull<u8>) -> NonNull<u8> {
+    at(start, start.addr().get() - 1)
+}
+
+/// An aligned pointer for values without size.
+#[inline]
+pub(crate) fn dangling(align: usize) -> NonNull<u8> {
+    NonNull::without_provenance(NonZero::new(align).unwrap_or(NonZero::<usize>::MIN))
+}
