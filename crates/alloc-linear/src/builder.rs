@@ -186,10 +186,10 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
         if let Some(place) = self.align_and_take(count) {
             return Ok(place);
         }
-        if self.make_room(layout) {
-            if let Some(place) = self.align_and_take(count) {
-                return Ok(place);
-            }
+        if self.make_room(layout)
+            && let Some(place) = self.align_and_take(count)
+        {
+            return Ok(place);
         }
         self.region.counters().refused(self.region.remaining_bytes());
         Err(TryAllocError::new(ErrorKind::Full, layout, self.region.remaining_bytes()))

@@ -274,10 +274,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         if self.is_closed() {
             return Err(TryAllocError::new(ErrorKind::Closed, layout, self.remaining_bytes()));
         }
-        if self.extend(layout.size(), layout.align()) {
-            if let Some(block) = self.bump(layout) {
-                return Ok(block);
-            }
+        if self.extend(layout.size(), layout.align())
+            && let Some(block) = self.bump(layout)
+        {
+            return Ok(block);
         }
         self.counters.refused(self.remaining_bytes());
         Err(TryAllocError::new(ErrorKind::Full, layout, self.remaining_bytes()))
@@ -537,7 +537,7 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
 
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for Linear<MIN_ALIGN, A> {
     fn drop(&mut self) {
-        if self.block.get().len() != 0 {
+        if !self.block.get().is_empty() {
             // SAFETY: the block is this backing's and alive, and `block_layout` fits it (I1);
             // nobody borrows it any more (I5).
             unsafe { self.backing.deallocate(self.block.get().cast(), self.block_layout()) };

@@ -4,6 +4,8 @@
 //! in) instead of panicking. A closure that panics half-way gives its block back, if nothing was
 //! allocated above it in the meantime; the region stays usable in any case.
 
+#![expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
+
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::{fmt, mem};
@@ -60,7 +62,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room. See [`try_alloc`](Self::try_alloc).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc<T>(&self, value: T) -> &mut T {
         const { NoDrop::<T>::CHECK };
         let block = match self.bump_for::<T>(size_of::<T>()) {
@@ -77,7 +78,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc<T>(&self, value: T) -> Result<&mut T, Rejected<T>> {
         const { NoDrop::<T>::CHECK };
         let block = match self.bump_for::<T>(size_of::<T>()) {
@@ -100,7 +100,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room, or `make` panics (its block is given back, see the module).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_with<T>(&self, make: impl FnOnce() -> T) -> &mut T {
         match self.try_alloc_with(make) {
             Ok(value) => value,
@@ -115,7 +114,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_with<T>(&self, make: impl FnOnce() -> T) -> Result<&mut T, TryAllocError> {
         const { NoDrop::<T>::CHECK };
         let claim = self.claim(Layout::new::<T>())?;
@@ -135,7 +133,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room, or `make` panics.
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_try_with<T, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&mut T, E> {
         const { NoDrop::<T>::CHECK };
         let claim = match self.claim(Layout::new::<T>()) {
@@ -154,7 +151,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room.
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_uninit<T>(&self) -> &mut MaybeUninit<T> {
         // An unwritten value is never dropped, so `MaybeUninit` passes the check by itself.
         self.alloc(MaybeUninit::uninit())
@@ -167,7 +163,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room, or the slice would exceed `isize::MAX` bytes.
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_uninit_slice<T>(&self, len: usize) -> &mut [MaybeUninit<T>] {
         match self.try_alloc_uninit_slice(len) {
             Ok(slice) => slice,
@@ -182,7 +177,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If the region has no room and cannot grow, is closed by a guard, or the slice would exceed
     /// `isize::MAX` bytes.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_uninit_slice<T>(
         &self,
         len: usize,
@@ -200,7 +194,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room. See [`try_alloc_slice_copy`](Self::try_alloc_slice_copy).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_slice_copy<T: Copy>(&self, source: &[T]) -> &mut [T] {
         // The layout of a slice that exists is a layout: nothing can overflow.
         let layout = Layout::for_value(source);
@@ -218,7 +211,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_slice_copy<T: Copy>(&self, source: &[T]) -> Result<&mut [T], TryAllocError> {
         let layout = Layout::for_value(source);
         let block = match self.bump_for::<T>(layout.size()) {
@@ -236,7 +228,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room. See [`try_alloc_str`](Self::try_alloc_str).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_str(&self, source: &str) -> &mut str {
         // SAFETY: 1. a copy of a string.
         unsafe { as_str(self.alloc_slice_copy(source.as_bytes())) }
@@ -248,7 +239,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_str(&self, source: &str) -> Result<&mut str, TryAllocError> {
         let copy = self.try_alloc_slice_copy(source.as_bytes())?;
         // SAFETY: 1. a copy of a string.
@@ -270,7 +260,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// is given back, see the module).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_slice_fill_with<T>(&self, len: usize, make: impl FnMut(usize) -> T) -> &mut [T] {
         match self.try_alloc_slice_fill_with(len, make) {
             Ok(slice) => slice,
@@ -286,7 +275,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If the region has no room and cannot grow, is closed by a guard, or the slice would exceed
     /// `isize::MAX` bytes.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_slice_fill_with<T>(
         &self,
         len: usize,
@@ -313,7 +301,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// As [`alloc_slice_fill_with`](Self::alloc_slice_fill_with).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_slice_fill_copy<T: Copy>(&self, len: usize, value: T) -> &mut [T] {
         self.alloc_slice_fill_with(len, |_| value)
     }
@@ -325,7 +312,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// As [`alloc_slice_fill_with`](Self::alloc_slice_fill_with).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_slice_fill_default<T: Default>(&self, len: usize) -> &mut [T] {
         self.alloc_slice_fill_with(len, |_| T::default())
     }
@@ -337,7 +323,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// As [`alloc_slice_fill_with`](Self::alloc_slice_fill_with).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_slice_clone<T: Clone>(&self, source: &[T]) -> &mut [T] {
         self.alloc_slice_fill_with(source.len(), |index| source[index].clone())
     }
@@ -348,7 +333,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_slice_clone<T: Clone>(&self, source: &[T]) -> Result<&mut [T], TryAllocError> {
         self.try_alloc_slice_fill_with(source.len(), |index| source[index].clone())
     }
@@ -369,7 +353,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// If there is no room, or the iterator panics (what was built is given back).
     #[inline]
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> &mut [T] {
         match self.try_alloc_from_iter(values) {
             Ok(slice) => slice,
@@ -383,7 +366,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// # Errors
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_from_iter<T>(
         &self,
         values: impl IntoIterator<Item = T>,
@@ -406,7 +388,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If there is no room, or a formatted value returns an error.
     #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn alloc_fmt(&self, arguments: fmt::Arguments<'_>) -> &mut str {
         match self.try_alloc_fmt(arguments) {
             Ok(Some(text)) => text,
@@ -420,7 +401,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// # Errors
     ///
     /// If the region has no room and cannot grow, or is closed by a guard.
-    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (I3)")]
     pub fn try_alloc_fmt(
         &self,
         arguments: fmt::Arguments<'_>,
