@@ -8,8 +8,12 @@ mod allocator;
 mod builder;
 mod burst;
 mod counters;
+#[cfg(target_has_atomic = "64")]
+mod frames;
 mod linear;
 mod place;
+#[cfg(feature = "std")]
+mod sync_linear;
 mod values;
 
 /// The layout, its invariants, what was measured and what was tried: `DESIGN.md` of this crate.
@@ -20,4 +24,8 @@ pub use alloc_core::{AllocStats, ErrorKind, Rejected, TryAllocError};
 
 pub use crate::builder::SliceBuilder;
 pub use crate::burst::Burst;
+#[cfg(target_has_atomic = "64")]
+pub use crate::frames::{FrameRef, Frames};
 pub use crate::linear::Linear;
+#[cfg(feature = "std")]
+pub use crate::sync_linear::{Local, SyncLinear};
