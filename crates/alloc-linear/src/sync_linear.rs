@@ -93,18 +93,24 @@ const DEFAULT_BLOCK_BYTES: usize = 16 * 1024;
 ///
 /// `Send` and `Sync` (where `A` is). See the module for progress and memory held.
 pub struct SyncLinear<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
-    shared: CachePadded<AtomicUsize>,
+    /// What threads write together, on cache lines of its own: the rest is read on every call.
+    shared: CachePadded<Shared>,
     slots: ThreadSlots<Block<MIN_ALIGN>>,
     start: NonNull<u8>,
     end: NonNull<u8>,
     memory: NonNull<[u8]>,
     block_bytes: usize,
-    slow_calls: AtomicU64,
-    contended: AtomicU64,
-    waste_tail_bytes: AtomicUsize,
     peak_bytes: usize,
     resets: u64,
     backing: A,
+}
+
+struct Shared {
+    /// The shared cursor, as an address (Y2).
+    cursor: AtomicUsize,
+    slow_calls: AtomicU64,
+    contended: AtomicU64,
+    waste_tail_bytes: AtomicUsize,
 }
 
 /// A thread's part of the region: the free range `[start, cursor)` (Y3).
@@ -234,15 +240,17 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
             (memory, start, unsafe { start.byte_add(len) })
         };
         Ok(Self {
-            shared: CachePadded::new(AtomicUsize::new(end.addr().get())),
+            shared: CachePadded::new(Shared {
+                cursor: AtomicUsize::new(end.addr().get()),
+                slow_calls: AtomicU64::new(0),
+                contended: AtomicU64::new(0),
+                waste_tail_bytes: AtomicUsize::new(0),
+            }),
             slots: ThreadSlots::new(),
             start,
             end,
             memory,
             block_bytes: DEFAULT_BLOCK_BYTES,
-            slow_calls: AtomicU64::new(0),
-            contended: AtomicU64::new(0),
-            waste_tail_bytes: AtomicUsize::new(0),
             peak_bytes: 0,
             resets: 0,
             backing,
@@ -390,14 +398,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         layout: Layout,
     ) -> Result<NonNull<u8>, TryAllocError> {
         // ORD Relaxed: a statistic; nothing is read by it.
-        self.slow_calls.fetch_add(1, Relaxed);
+        self.shared.slow_calls.fetch_add(1, Relaxed);
         if layout.size() == 0 {
             return Ok(dangling(layout.align()));
         }
         let is_large = layout.size().saturating_add(layout.align()) > self.block_bytes / 4;
         if !is_large && let Some((start, cursor)) = self.take_block(layout) {
             // ORD Relaxed: a statistic.
-            self.waste_tail_bytes.fetch_add(block.free_bytes(), Relaxed);
+            self.shared.waste_tail_bytes.fetch_add(block.free_bytes(), Relaxed);
             block.cursor.set(at(self.end, cursor));
             block.start.set(at(self.start, start));
             if let Some(place) = block.bump(layout) {
@@ -429,7 +437,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     /// was; `None` as soon as `target` finds no room.
     fn move_shared(&self, target: impl Fn(usize) -> Option<usize>) -> Option<(usize, usize)> {
         // ORD Relaxed: only a guess, which the compare-and-swap validates.
-        let mut cursor = self.shared.load(Relaxed);
+        let mut cursor = self.shared.cursor.load(Relaxed);
         loop {
             let place = target(cursor)?;
             debug_assert!(
@@ -438,11 +446,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
             );
             // ORD Relaxed Relaxed: atomicity alone makes the range ours (Y2); no memory is
             // published through the cursor (module, "Ordering edges").
-            match self.shared.compare_exchange_weak(cursor, place, Relaxed, Relaxed) {
+            match self.shared.cursor.compare_exchange_weak(cursor, place, Relaxed, Relaxed) {
                 Ok(_) => return Some((place, cursor)),
                 Err(now) => {
                     // ORD Relaxed: a statistic.
-                    self.contended.fetch_add(1, Relaxed);
+                    self.shared.contended.fetch_add(1, Relaxed);
                     cursor = now;
                 }
             }
@@ -460,8 +468,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         self.peak_bytes = self.peak_bytes.max(self.used_bytes());
         self.resets += 1;
         let end = self.end.addr().get();
-        self.shared.with_mut(|cursor| *cursor = end);
-        self.waste_tail_bytes.with_mut(|bytes| *bytes = 0);
+        self.shared.cursor.with_mut(|cursor| *cursor = end);
+        self.shared.waste_tail_bytes.with_mut(|bytes| *bytes = 0);
         for block in self.slots.iter_mut() {
             *block = Block::empty();
         }
@@ -472,7 +480,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         // ORD Relaxed: a statistic; exact only while no other thread allocates.
-        self.end.addr().get() - self.shared.load(Relaxed)
+        self.end.addr().get() - self.shared.cursor.load(Relaxed)
     }
 
     /// Returns the bytes of the shared part that no thread has taken yet.
@@ -508,11 +516,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         stats.peak_bytes = self.peak_bytes.max(stats.used_bytes);
         stats.resets = self.resets;
         // ORD Relaxed: statistics, each exact by itself.
-        stats.waste_tail_bytes = self.waste_tail_bytes.load(Relaxed);
+        stats.waste_tail_bytes = self.shared.waste_tail_bytes.load(Relaxed);
         // ORD Relaxed: as above.
-        stats.slow_calls = self.slow_calls.load(Relaxed);
+        stats.slow_calls = self.shared.slow_calls.load(Relaxed);
         // ORD Relaxed: as above.
-        stats.contended = self.contended.load(Relaxed);
+        stats.contended = self.shared.contended.load(Relaxed);
         stats
     }
 }
