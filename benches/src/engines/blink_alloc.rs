@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 use std::alloc::handle_alloc_error;
 
 use allocator_api2::alloc::{AllocError, Allocator};
-use blink_alloc::{Blink, BlinkAlloc};
+use blink_alloc::{Blink, BlinkAlloc, LocalBlinkAlloc, SyncBlinkAlloc};
 
+use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
 
@@ -142,3 +143,86 @@ unsafe impl Allocator for Handle<'_> {
         unsafe { self.0.resize(block, old, new) }.map_err(|_| AllocError)
     }
 }
+
+/// `SyncBlinkAlloc` through a local proxy that each thread takes once a round: its documented way
+/// of sharing.
+pub struct SharedLocal(SyncBlinkAlloc);
+
+/// `SyncBlinkAlloc` itself.
+pub struct SharedDirect(SyncBlinkAlloc);
+
+macro_rules! shared {
+    ($engine:ident, $config:literal, $why:literal, $local:ty, $region:ident => $lend:expr) => {
+        impl core::fmt::Debug for $engine {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(module_path!(), "/", $config))
+            }
+        }
+
+        impl Shared for $engine {
+            const ABOUT: About = About {
+                name: "blink-alloc",
+                config: $config,
+                package: "blink-alloc",
+                why: $why,
+                role: Role::Peer,
+            };
+
+            type Own = ();
+
+            type Local<'a, 'l> = $local;
+
+            /// After a round its last chunk holds the round, and is kept.
+            fn with_capacity(_: usize, _: usize) -> Self {
+                Self(SyncBlinkAlloc::new())
+            }
+
+            fn join(&self) {}
+
+            #[inline]
+            fn with_local<'a, T>(&'a self, (): &'a mut (), work: impl FnOnce(&$local) -> T) -> T {
+                let $region = &self.0;
+                work(&$lend)
+            }
+
+            #[inline]
+            fn alloc<T: Copy + Send + 'static>(
+                local: &Self::Local<'_, '_>,
+                value: T,
+            ) -> NonNull<T> {
+                let layout = Layout::new::<T>();
+                match local.allocate(layout) {
+                    Ok(block) => {
+                        let block = block.cast::<T>();
+                        // SAFETY: a fresh block of `T`'s layout.
+                        unsafe { block.write(value) };
+                        block
+                    }
+                    Err(_) => handle_alloc_error(layout),
+                }
+            }
+
+            #[inline]
+            unsafe fn leave<T: Copy>(&self, (): &mut (), _: &[NonNull<T>]) {}
+
+            fn reset(&mut self) {
+                self.0.reset();
+            }
+        }
+    };
+}
+
+shared!(
+    SharedLocal,
+    "sync-local",
+    "a local proxy for each thread and round, as its documentation advises",
+    LocalBlinkAlloc<'a>,
+    shared => shared.local()
+);
+shared!(
+    SharedDirect,
+    "sync",
+    "the shared allocator itself",
+    &'a SyncBlinkAlloc,
+    shared => shared
+);

@@ -4,10 +4,11 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use bump_scope::alloc::Global;
-use bump_scope::settings::BumpSettings;
-use bump_scope::settings::{MinimumAlignment, SupportedMinimumAlignment};
+use bump_scope::settings::{BumpSettings, MinimumAlignment, SupportedMinimumAlignment};
 use bump_scope::traits::BumpAllocatorTyped;
+use bump_scope::{BumpPool, BumpPoolGuard};
 
+use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
 
@@ -98,5 +99,60 @@ where
     #[inline]
     fn end_collections(&mut self) {
         self.0.reset();
+    }
+}
+
+type PoolSettings = BumpSettings<8, false>;
+
+/// `BumpPool`: each thread borrows a whole `Bump` for a round.
+pub struct Pool {
+    pool: BumpPool<Global, PoolSettings>,
+    bytes_per_thread: usize,
+}
+
+impl core::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pool").field("bytes_per_thread", &self.bytes_per_thread).finish()
+    }
+}
+
+impl Shared for Pool {
+    const ABOUT: About = About {
+        name: "bump-scope",
+        config: "pool",
+        package: "bump-scope",
+        why: "BumpPool of downward bumps with minimum alignment 8: one borrowed a thread and round",
+        role: Role::Peer,
+    };
+
+    type Own = ();
+
+    type Local<'a, 'l> = BumpPoolGuard<'a, Global, PoolSettings>;
+
+    fn with_capacity(bytes: usize, threads: usize) -> Self {
+        Self { pool: BumpPool::new_in(Global), bytes_per_thread: bytes / threads }
+    }
+
+    fn join(&self) {}
+
+    #[inline]
+    fn with_local<'a, T>(
+        &'a self,
+        (): &'a mut (),
+        work: impl for<'l> FnOnce(&Self::Local<'a, 'l>) -> T,
+    ) -> T {
+        work(&self.pool.get_with_size(self.bytes_per_thread))
+    }
+
+    #[inline]
+    fn alloc<T: Copy + Send + 'static>(local: &Self::Local<'_, '_>, value: T) -> NonNull<T> {
+        NonNull::from(local.alloc(value).into_mut())
+    }
+
+    #[inline]
+    unsafe fn leave<T: Copy>(&self, (): &mut (), _: &[NonNull<T>]) {}
+
+    fn reset(&mut self) {
+        self.pool.reset();
     }
 }

@@ -33,11 +33,13 @@ pub mod bumpalo;
 pub mod glibc;
 pub mod heap;
 pub mod jemalloc;
+pub mod linear;
 pub mod mimalloc;
 pub mod multitude;
 pub mod null;
 pub mod oxc;
 pub mod scoped_arena;
+pub mod shared;
 pub mod snmalloc;
 
 /// What the tables say of an engine.

@@ -1,0 +1,160 @@
+//! `linear/layouts`: layouts known only at run time, as behind a `dyn` interface, a parser's
+//! variable nodes or an `Allocator`.
+
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use rand::Rng;
+
+use super::Round;
+use super::checksum::fold;
+use super::linear::{CRATE, numbers, synthetic};
+use crate::case::{Case, EngineSpec, Model};
+use crate::engines::glibc::Glibc;
+use crate::engines::heap::Heap;
+use crate::engines::linear::Linear;
+use crate::engines::null::Null;
+use crate::engines::{self, Region};
+use crate::{bump_peers, heap_peers};
+
+/// Blocks a round.
+const BLOCKS: usize = 1000;
+
+/// Twice what a round needs.
+const CAPACITY_BYTES: usize = 288 * 1024;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut engines = vec![
+        layouts::<Linear<1>>().primary(),
+        layouts::<Linear<8>>(),
+        burst(),
+        layouts::<Null>(),
+        layouts::<Heap<Glibc>>().reference(),
+    ];
+    engines.extend(heap_peers!(layouts));
+    engines.extend(bump_peers!(layouts));
+    vec![Case {
+        id: "linear/layouts/warm",
+        krate: CRATE,
+        what: "Takes 1,000 blocks of 8 to 256 bytes at alignments 1 to 16, writes the first byte \
+               of each, then resets",
+        model: Model::Latency,
+        unit: "allocation",
+        input: || synthetic(0, BLOCKS as u64),
+        working_set_bytes: table().iter().map(|layout| layout.size() as u64).sum(),
+        threads: 1,
+        engines,
+    }]
+}
+
+fn layouts<R: Region>() -> EngineSpec {
+    engines::spec::<R>(Layouts::<R, Plain>::build)
+}
+
+fn burst() -> EngineSpec {
+    engines::spec::<Linear<1>>(Layouts::<Linear<1>, Burst>::build)
+        .configured("burst", "one guard a round keeps the cursor in a register")
+}
+
+/// The round's layouts: the same in every process.
+fn table() -> Vec<Layout> {
+    let mut numbers = numbers(0x006C_6179);
+    (0..BLOCKS)
+        .map(|_| {
+            let bytes = numbers.random_range(8..=256);
+            let align = 1 << numbers.random_range(0..=4);
+            Layout::from_size_align(bytes, align).expect("at most 256 bytes, alignment 16")
+        })
+        .collect()
+}
+
+/// How the blocks of a round are allocated.
+trait Fill<R>: 'static {
+    fn fill(region: &R, layouts: &[Layout], blocks: &mut [NonNull<u8>]);
+}
+
+/// One call of `alloc_layout` after the other.
+struct Plain;
+
+impl<R: Region> Fill<R> for Plain {
+    #[inline(never)]
+    fn fill(region: &R, layouts: &[Layout], blocks: &mut [NonNull<u8>]) {
+        fill_with(layouts, blocks, |layout| region.alloc_layout(layout));
+    }
+}
+
+/// Through our burst guard.
+struct Burst;
+
+impl Fill<Linear<1>> for Burst {
+    #[inline(never)]
+    fn fill(region: &Linear<1>, layouts: &[Layout], blocks: &mut [NonNull<u8>]) {
+        let mut burst = region.burst();
+        fill_with(layouts, blocks, |layout| burst.alloc_layout(layout));
+    }
+}
+
+/// The loop of every engine: a layout read, the block's first byte written, its pointer kept.
+#[inline(always)]
+fn fill_with(
+    layouts: &[Layout],
+    blocks: &mut [NonNull<u8>],
+    mut alloc: impl FnMut(Layout) -> NonNull<u8>,
+) {
+    for (&layout, slot) in layouts.iter().zip(blocks) {
+        let block = alloc(layout);
+        // SAFETY: the block is at least 8 bytes long and ours.
+        unsafe { block.write(1) };
+        *slot = block;
+    }
+}
+
+struct Layouts<R, F> {
+    region: R,
+    layouts: Vec<Layout>,
+    blocks: Vec<NonNull<u8>>,
+    fill: PhantomData<F>,
+}
+
+impl<R: Region, F> Layouts<R, F> {
+    /// Fills every block to its end, then reads all back: the sum is right only if no block
+    /// overlaps another, ends early, or is misaligned.
+    fn sum(&self) -> u64 {
+        for ((&block, layout), tag) in self.blocks.iter().zip(&self.layouts).zip(0_u32..) {
+            // SAFETY: ours, and as long as its layout says.
+            unsafe { block.write_bytes(tag.to_le_bytes()[0] ^ 0xA5, layout.size()) };
+        }
+        self.blocks.iter().zip(&self.layouts).fold(0, |sum, (&block, layout)| {
+            let misaligned = (block.addr().get() % layout.align()) as u64;
+            // SAFETY: ours, as long as its layout says, and filled just now.
+            let bytes = unsafe { NonNull::slice_from_raw_parts(block, layout.size()).as_ref() };
+            let (first, last) = (bytes[0], bytes[bytes.len() - 1]);
+            [misaligned, u64::from(first), u64::from(last)].into_iter().fold(sum, fold)
+        })
+    }
+}
+
+impl<R: Region, F: Fill<R>> Round for Layouts<R, F> {
+    const OPS: u64 = BLOCKS as u64;
+
+    fn new() -> Self {
+        Self {
+            region: R::with_capacity(CAPACITY_BYTES),
+            layouts: table(),
+            blocks: vec![NonNull::dangling(); BLOCKS],
+            fill: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn round(&mut self, sum: bool) -> u64 {
+        F::fill(&self.region, &self.layouts, &mut self.blocks);
+        let sum = if sum { self.sum() } else { 0 };
+        let blocks = self.blocks.iter().copied().zip(self.layouts.iter().copied());
+        // SAFETY: 1. this round's blocks beside the layouts they were asked with; 2. the next
+        // round overwrites the table.
+        unsafe { self.region.release(blocks) };
+        sum
+    }
+}

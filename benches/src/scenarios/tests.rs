@@ -1,0 +1,46 @@
+//! Every row once: engines agree on what they left in memory, whatever the number of rounds.
+
+use std::collections::HashSet;
+
+use super::all;
+use crate::case::Role;
+
+#[test]
+fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
+    let mut ids = HashSet::new();
+    for case in all() {
+        assert!(ids.insert(case.id), "{} is listed twice", case.id);
+        let mut engines = HashSet::new();
+        for engine in &case.engines {
+            let (name, config) = (engine.name, engine.config);
+            assert!(engines.insert((name, config)), "{}: {name}/{config} is listed twice", case.id);
+            assert!(
+                !engine.primary || engine.role == Role::Ours,
+                "{}: {name} is not ours",
+                case.id
+            );
+        }
+        let count =
+            |what: fn(&&crate::case::EngineSpec) -> bool| case.engines.iter().filter(what).count();
+        assert_eq!(count(|e| e.reference), 1, "{}: references", case.id);
+        assert_eq!(count(|e| e.primary), 1, "{}: primaries", case.id);
+        assert_eq!(count(|e| e.role == Role::Null), 1, "{}: null engines", case.id);
+    }
+}
+
+#[test]
+fn every_engine_returns_the_reference_checksum() {
+    for case in all().iter().filter(|case| case.id.starts_with("linear/")) {
+        let reference = case.engines.iter().find(|engine| engine.reference).unwrap();
+        let expected = (reference.build)().run(1);
+        assert_ne!(expected, 0, "{}", case.id);
+        for spec in &case.engines {
+            let mut engine = (spec.build)();
+            let sums = [engine.run(1), engine.run(3), engine.run(1)];
+            assert!(engine.ops_per_round() > 0);
+            if spec.role != Role::Null {
+                assert_eq!(sums, [expected; 3], "{}: {}/{}", case.id, spec.name, spec.config);
+            }
+        }
+    }
+}
