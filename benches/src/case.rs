@@ -122,3 +122,44 @@ pub trait Engine {
         false
     }
 }
+
+impl Case {
+    /// Returns what is wrong with this case, in the order found: nothing in one that can be run.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |wrong: bool, text: String| {
+            if wrong {
+                faults.push(format!("{}: {text}", self.id));
+            }
+        };
+        let parts = self.id.split('/').collect::<Vec<_>>();
+        fault(
+            parts.len() != 3 || parts.contains(&""),
+            "an id has three parts, group/name/variant".to_owned(),
+        );
+        let count = |which: fn(&EngineSpec) -> bool| self.engines.iter().filter(|e| which(e)).count();
+        let references = count(|e| e.reference);
+        fault(references != 1, format!("one engine is the reference, not {references}"));
+        fault(count(|e| e.reference && e.role == Role::Null) > 0, "the null engine is no reference".to_owned());
+        let nulls = count(|e| e.role == Role::Null);
+        fault(nulls > 1, format!("at most one engine is the null engine, not {nulls}"));
+        let primaries = count(|e| e.primary);
+        fault(primaries > 1, format!("at most one engine is primary, not {primaries}"));
+        fault(count(|e| e.primary && e.role != Role::Ours) > 0, "the primary engine is ours".to_owned());
+        fault(self.threads == 0, "a case has at least one thread".to_owned());
+        for (index, engine) in self.engines.iter().enumerate() {
+            let twice = self.engines[..index]
+                .iter()
+                .any(|e| e.name == engine.name && e.config == engine.config);
+            fault(twice, format!("engine {}/{} is listed twice", engine.name, engine.config));
+        }
+        faults
+    }
+
+    /// Returns the allocator whose executable runs this case, from an id that ends in `on-X`.
+    #[must_use]
+    pub fn on_allocator(&self) -> Option<&'static str> {
+        self.id.rsplit('/').next()?.strip_prefix("on-")
+    }
+}

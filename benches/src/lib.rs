@@ -14,6 +14,18 @@
 //! to the next, while pairs of neighbouring samples agree within a percent.
 
 pub mod case;
+pub mod claims;
+pub mod cli;
+pub mod compare;
+pub mod counting;
 pub mod engines;
+pub mod list;
+pub mod machine;
+pub mod profile;
+pub mod report;
+pub mod runner;
 pub mod scenarios;
+pub mod select;
+pub mod stats;
 pub mod threads;
+pub mod verify;

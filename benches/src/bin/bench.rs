@@ -1,2 +1,7 @@
-//! The runner.
-fn main() {}
+//! The runner, on the system's allocator.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    benches::cli::main()
+}

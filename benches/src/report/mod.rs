@@ -1,0 +1,9 @@
+//! What a run leaves behind: `report.json`, `report.md`, `report.html` and the terminal's tables.
+
+pub mod html;
+pub mod markdown;
+pub mod number;
+pub mod schema;
+pub mod summary;
+pub mod svg;
+pub mod terminal;

@@ -1,0 +1,126 @@
+//! How much time goes into what.
+
+use core::time::Duration;
+use std::time::Instant;
+
+/// What `--quick` may take in all.
+const QUICK: Duration = Duration::from_secs(225);
+
+/// The sizes of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// `--quick` was asked for.
+    pub quick: bool,
+    /// Instructions are counted.
+    pub instructions: bool,
+    /// Processes at least.
+    pub processes: u32,
+    /// Processes at most: more are added while the A/A control is not resolved.
+    pub max_processes: u32,
+    /// Turns in one process.
+    pub sweeps: u32,
+    /// Turns at least, whatever they cost.
+    pub min_sweeps: u32,
+    /// About how long one sample lasts.
+    pub sample_ns: u64,
+    /// Processes for resident memory.
+    pub memory_processes: u32,
+}
+
+impl Budget {
+    /// Everything: 5 processes of 24 turns and more.
+    #[must_use]
+    pub fn full() -> Self {
+        Budget {
+            quick: false,
+            instructions: true,
+            processes: 5,
+            max_processes: 12,
+            sweeps: 24,
+            min_sweeps: 20,
+            sample_ns: 1_000_000,
+            memory_processes: 3,
+        }
+    }
+
+    /// The same cases, engines and inputs in a few minutes.
+    #[must_use]
+    pub fn quick(instructions: bool) -> Self {
+        Budget {
+            quick: true,
+            instructions,
+            processes: 3,
+            max_processes: 4,
+            sweeps: 12,
+            min_sweeps: 2,
+            sample_ns: 400_000,
+            memory_processes: 1,
+        }
+    }
+
+    /// About how long one sample of a case lasts: threads must have time to meet, and more
+    /// threads than CPUs must have time to be preempted.
+    #[must_use]
+    pub fn sample_ns(&self, threads: usize, cores: usize) -> u64 {
+        match threads {
+            0 | 1 => self.sample_ns,
+            n if n <= cores => 2 * self.sample_ns,
+            _ => 20 * self.sample_ns,
+        }
+    }
+}
+
+/// Shares the time of `--quick` out among the cases: what short ones leave goes to the long ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    end: Option<Instant>,
+    left: u32,
+}
+
+impl Shares {
+    /// Shares for `cases` cases.
+    #[must_use]
+    pub fn new(budget: &Budget, cases: usize) -> Self {
+        let left = u32::try_from(cases).unwrap_or(u32::MAX).max(1);
+        // One case alone would not be waited for three minutes.
+        let total = QUICK.min(Duration::from_secs(20) * left);
+        Shares { end: budget.quick.then(|| Instant::now() + total), left }
+    }
+
+    /// Returns the time of the next case; a full run gives each what it needs, within reason.
+    pub fn next(&mut self) -> Duration {
+        let left = self.left.max(1);
+        self.left = left - 1;
+        match self.end {
+            None => Duration::from_secs(300),
+            Some(end) => (end.saturating_duration_since(Instant::now()) / left).max(Duration::from_secs(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_budget_is_at_least_what_is_promised() {
+        let full = Budget::full();
+        assert!(full.processes >= 5 && full.min_sweeps >= 20 && full.sweeps >= full.min_sweeps);
+        assert!(full.instructions && full.max_processes >= full.processes);
+    }
+
+    #[test]
+    fn what_one_case_leaves_goes_to_the_others() {
+        let mut shares = Shares::new(&Budget::quick(false), 30);
+        let first = shares.next();
+        let second = shares.next();
+        assert!(second > first, "{first:?} unused, then {second:?}");
+        assert!(first <= QUICK / 30);
+        let mut last = second;
+        for _ in 2..30 {
+            last = shares.next();
+        }
+        assert!(last > QUICK / 2 && last <= QUICK, "{last:?} for the last");
+        assert!(Shares::new(&Budget::full(), 2).next() >= Duration::from_secs(60));
+    }
+}

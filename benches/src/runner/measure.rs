@@ -1,0 +1,382 @@
+//! Measures one case: processes until the A/A control agrees, then the counts.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::case::{Case, Model, Role};
+use crate::report::schema::CaseRow;
+use crate::runner::assemble;
+use crate::runner::budget::Budget;
+use crate::runner::instructions;
+use crate::runner::job::{Answer, Sample, SlotAnswer, Tail, Task};
+use crate::runner::probe::Limits;
+use crate::runner::spawn::{Death, Flavour, Spawner, in_parallel};
+use crate::stats::{Interval, Sweeps};
+use crate::threads;
+
+/// The A/A control must lie this close to 1, or the case counts as not done.
+pub const AA_TOLERANCE: f64 = 0.02;
+/// Percentiles for a tail case: passes in one process.
+const TAIL_SWEEPS: u32 = 6;
+
+/// Everything gathered about one engine.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Why it has no figures.
+    pub error: Option<String>,
+    /// Nanoseconds of a round, roughly.
+    pub round_ns: f64,
+    /// Timed samples, by process.
+    pub samples: Vec<Vec<Sample>>,
+    /// Passes over single operations, by process.
+    pub tails: Vec<Vec<Tail>>,
+    /// Figures of its own, by process.
+    pub metrics: Vec<BTreeMap<String, f64>>,
+    /// Calls of the system allocator per operation.
+    pub allocs: Option<f64>,
+    /// Growth of resident memory, by process.
+    pub peaks: Vec<f64>,
+    /// Page faults per operation, by process.
+    pub faults: Vec<f64>,
+    /// Instructions per operation, the loop included.
+    pub gross_instructions: Option<f64>,
+}
+
+/// Everything gathered about one case.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    /// Input as described in a child: kind, bytes, items.
+    pub input: Option<(String, u64, u64)>,
+    /// By the engines' index in the case.
+    pub engines: Vec<Gathered>,
+    /// Samples of the second instance of our primary engine, by process.
+    pub twin: Vec<Vec<Sample>>,
+    /// How its samples are filed; all NEAR with one thread.
+    pub limits: Option<Limits>,
+}
+
+/// What a run of several cases shares.
+#[derive(Debug)]
+pub struct Session {
+    spawner: Spawner,
+    /// The sizes of this run.
+    pub budget: Budget,
+    /// Every hand-off probe so far.
+    pub probes: Vec<f64>,
+    /// What the reader must know beside the rows.
+    pub notes: Vec<String>,
+    scratch: PathBuf,
+    valgrind: Result<(), String>,
+}
+
+impl Session {
+    /// A session whose children write into `scratch`.
+    #[must_use]
+    pub fn new(spawner: Spawner, budget: Budget, scratch: &Path) -> Self {
+        let valgrind = if budget.instructions {
+            instructions::available().map_err(|e| format!("instructions: {e}"))
+        } else {
+            Err("instructions: not run; ask for them with --instructions".to_owned())
+        };
+        let notes = valgrind.clone().err().into_iter().collect();
+        Session { spawner, budget, probes: Vec::new(), notes, scratch: scratch.to_owned(), valgrind }
+    }
+
+    /// Measures one case within about `share`.
+    pub fn case(&mut self, case: &Case, share: Duration, step: &mut dyn FnMut(&str)) -> CaseRow {
+        let cores = threads::cpus().len();
+        if case.threads > 1 && cores < 2 {
+            let why = format!("not applicable: needs 2 CPUs, this process may use {cores}");
+            return assemble::row(case, &Data { engines: failed(case, &why), ..Data::default() });
+        }
+        if let Err(error) = self.spawner.executable(case, Flavour::Plain) {
+            return assemble::row(case, &Data { engines: failed(case, &error.to_string()), ..Data::default() });
+        }
+        let mut data = self.timed(case, share, step);
+        if let Some(aa) = not_done(case, &data) {
+            step(&format!("again: A/A was {:.3}", aa.ratio));
+            let again = self.timed(case, share / 2, step);
+            if not_done(case, &again).is_none_or(|second| miss(&second) < miss(&aa)) {
+                data = again;
+            }
+        }
+        if case.model == Model::Tail {
+            self.tails(case, &mut data, share / 3, step);
+        }
+        self.counts(case, &mut data, step);
+        if self.valgrind.is_ok() && case.threads == 1 {
+            self.instructions(case, &mut data, step);
+        }
+        if let Some(aa) = not_done(case, &data) {
+            self.notes.push(format!(
+                "{}: not done: A/A {:.3} [{:.3}, {:.3}] is beyond {:.0} % after a second try",
+                case.id,
+                aa.ratio,
+                aa.lo,
+                aa.hi,
+                100.0 * AA_TOLERANCE
+            ));
+        }
+        assemble::row(case, &data)
+    }
+
+    /// Processes of interleaved samples, more of them while the control is not resolved.
+    fn timed(&mut self, case: &Case, share: Duration, step: &mut dyn FnMut(&str)) -> Data {
+        let began = Instant::now();
+        let mut data = Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
+        let budget = self.budget;
+        let mut done = 0;
+        while done < budget.max_processes {
+            step(&format!("process {} of {}", done + 1, budget.processes.max(done + 1)));
+            let limit = (share / budget.processes).max(Duration::from_millis(200));
+            let task = Task::Time {
+                sweeps: budget.sweeps,
+                min_sweeps: budget.min_sweeps,
+                sample_ns: budget.sample_ns(case.threads, threads::cpus().len()),
+                limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+                process: done,
+            };
+            let Some(answer) = self.one(case, &mut data, task, 10 * limit + Duration::from_secs(120)) else {
+                break;
+            };
+            self.file(case, &mut data, answer);
+            done += 1;
+            let used = began.elapsed();
+            let next_fits = used + used / done <= share;
+            if done >= budget.processes && (resolved(case, &data) || !next_fits) {
+                break;
+            }
+            if budget.quick && done >= 2 && !next_fits {
+                break;
+            }
+        }
+        data
+    }
+
+    /// Runs one process with every engine still alive, again without those that killed it.
+    fn one(&self, case: &Case, data: &mut Data, task: Task, timeout: Duration) -> Option<Answer> {
+        loop {
+            let mut slots: Vec<usize> =
+                (0..case.engines.len()).filter(|&i| data.engines[i].error.is_none()).collect();
+            if slots.is_empty() {
+                return None;
+            }
+            if matches!(task, Task::Time { .. })
+                && let Some(primary) = slots.iter().copied().find(|&i| case.engines[i].primary)
+            {
+                slots.push(primary);
+            }
+            match self.spawner.run(case, Flavour::Plain, &slots, task, timeout) {
+                Ok(answer) => return Some(answer),
+                Err(Death { slot, why }) => match slot.and_then(|slot| slots.get(slot)) {
+                    Some(&engine) => data.engines[engine].error = Some(why),
+                    None => {
+                        data.engines.iter_mut().for_each(|e| {
+                            e.error.get_or_insert(why.clone());
+                        });
+                        return None;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Files the answer of one timing process.
+    fn file(&mut self, case: &Case, data: &mut Data, answer: Answer) {
+        judge(case, data, &answer);
+        data.input.get_or_insert(answer.input);
+        let mut seen = vec![false; case.engines.len()];
+        for slot in answer.slots {
+            self.probes.extend(slot.samples.iter().map(|s| s.handoff[0]).filter(|&ns| ns > 0.0));
+            if core::mem::replace(&mut seen[slot.engine], true) {
+                data.twin.push(slot.samples);
+                continue;
+            }
+            let engine = &mut data.engines[slot.engine];
+            engine.round_ns = slot.round_ns;
+            engine.samples.push(slot.samples);
+            engine.metrics.push(slot.metrics);
+        }
+        data.limits = (case.threads > 1).then(|| Limits::of(&self.probes));
+    }
+
+    fn tails(&mut self, case: &Case, data: &mut Data, share: Duration, step: &mut dyn FnMut(&str)) {
+        for process in 0..self.budget.processes {
+            step(&format!("tail, process {} of {}", process + 1, self.budget.processes));
+            let limit_ms = u64::try_from((share / self.budget.processes).as_millis()).unwrap_or(u64::MAX);
+            let task = Task::Tail { sweeps: TAIL_SWEEPS, process, limit_ms };
+            let Some(answer) = self.one(case, data, task, 10 * share + Duration::from_secs(120)) else { return };
+            judge(case, data, &answer);
+            for slot in answer.slots {
+                data.engines[slot.engine].tails.push(slot.tails);
+                data.engines[slot.engine].metrics.push(slot.metrics);
+            }
+        }
+    }
+
+    /// Resident memory, page faults and allocator calls: one process each, two at a time.
+    fn counts(&mut self, case: &Case, data: &mut Data, step: &mut dyn FnMut(&str)) {
+        step("memory and allocator calls");
+        let sample_ns = self.budget.sample_ns / 2;
+        let memory = (Flavour::Plain, Task::Memory { sample_ns });
+        let allocs = (Flavour::Count, Task::Allocs { sample_ns });
+        let mut work = Vec::new();
+        for engine in alive(data) {
+            work.extend((0..self.budget.memory_processes).map(|_| (engine, memory)));
+            if case.on_allocator().is_none() {
+                work.push((engine, allocs));
+            }
+        }
+        let answers = in_parallel(&work, threads::cpus().len().min(4), |&(engine, (flavour, task))| {
+            self.spawner.run(case, flavour, &[engine], task, Duration::from_secs(120))
+        });
+        for ((engine, _), answer) in work.into_iter().zip(answers) {
+            let slot = answer.and_then(|a| {
+                let slot: Option<SlotAnswer> = a.slots.into_iter().next();
+                slot.ok_or(Death { slot: None, why: "no answer".to_owned() })
+            });
+            match slot {
+                Ok(slot) if slot.error.is_none() => {
+                    let gathered = &mut data.engines[engine];
+                    gathered.peaks.extend(slot.peak_bytes);
+                    gathered.faults.extend(slot.page_faults);
+                    if let Some(own) = slot.metrics.get("allocs") {
+                        gathered.allocs = Some(*own);
+                    } else {
+                        gathered.allocs = slot.allocs.or(gathered.allocs);
+                    }
+                }
+                Ok(slot) => self.counting_failed(case, engine, slot.error.as_deref().unwrap_or("")),
+                Err(death) => self.counting_failed(case, engine, &death.why),
+            }
+        }
+    }
+
+    fn counting_failed(&mut self, case: &Case, engine: usize, why: &str) {
+        let spec = &case.engines[engine];
+        let note = format!("{}: {}/{}: counting: {why}", case.id, spec.name, spec.config);
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    fn instructions(&mut self, case: &Case, data: &mut Data, step: &mut dyn FnMut(&str)) {
+        step("instructions");
+        let work = alive(data);
+        let counted = in_parallel(&work, threads::cpus().len().min(4), |&engine| {
+            let out = self.scratch.join(format!("callgrind-{}-{engine}", std::process::id()));
+            instructions::count(&self.spawner, case, engine, data.engines[engine].round_ns, &out)
+        });
+        for (engine, result) in work.into_iter().zip(counted) {
+            match result {
+                Ok(count) => data.engines[engine].gross_instructions = Some(count),
+                Err(error) => self.counting_failed(case, engine, &format!("{error:#}")),
+            }
+        }
+    }
+}
+
+/// Marks what panicked or answered wrongly: the reference's checksum of the same process decides.
+fn judge(case: &Case, data: &mut Data, answer: &Answer) {
+    for slot in &answer.slots {
+        if let Some(error) = &slot.error {
+            data.engines[slot.engine].error.get_or_insert(error.clone());
+        }
+    }
+    let Some(reference) = case.engines.iter().position(|e| e.reference) else { return };
+    let expected = answer
+        .slots
+        .iter()
+        .find(|slot| slot.engine == reference && slot.error.is_none())
+        .and_then(|slot| slot.checksum);
+    let Some(expected) = expected else {
+        let name = case.engines[reference].name;
+        for engine in &mut data.engines {
+            engine.error.get_or_insert(format!("not comparable: the reference engine {name} failed"));
+        }
+        return;
+    };
+    for slot in &answer.slots {
+        if case.engines[slot.engine].role == Role::Null {
+            continue;
+        }
+        if let Some(checksum) = slot.checksum.filter(|&c| c != expected) {
+            data.engines[slot.engine]
+                .error
+                .get_or_insert(format!("wrong answer: checksum {checksum:#x} instead of {expected:#x}"));
+        }
+    }
+}
+
+/// Every engine of a case, failed for the same reason.
+fn failed(case: &Case, why: &str) -> Vec<Gathered> {
+    vec![Gathered { error: Some(why.to_owned()), ..Gathered::default() }; case.engines.len()]
+}
+
+fn alive(data: &Data) -> Vec<usize> {
+    (0..data.engines.len()).filter(|&i| data.engines[i].error.is_none()).collect()
+}
+
+fn miss(aa: &Interval) -> f64 {
+    (aa.ratio - 1.0).abs()
+}
+
+/// The control, when it lies outside the tolerance.
+fn not_done(case: &Case, data: &Data) -> Option<Interval> {
+    assemble::control(case, data).filter(|aa| miss(aa) > AA_TOLERANCE)
+}
+
+/// More processes would not tell more: the control's interval lies within the tolerance, and with
+/// several threads ours has NEAR samples in each process.
+fn resolved(case: &Case, data: &Data) -> bool {
+    let Some(aa) = assemble::control(case, data) else {
+        return case.engines.iter().all(|e| !e.primary) || data.engines.iter().all(|e| e.error.is_some());
+    };
+    let narrow = aa.hi - 1.0 <= AA_TOLERANCE && 1.0 - aa.lo <= AA_TOLERANCE;
+    let near = |sweeps: &Sweeps| !sweeps.is_empty();
+    let everyone = alive(data).into_iter().all(|i| assemble::near(data, &data.engines[i].samples).iter().all(near));
+    narrow && everyone
+}
+
+/// What a single pass over every engine found: for `--verify`.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// `case: engine`.
+    pub row: String,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Runs every engine of a case twice and compares checksums; nothing is timed.
+#[must_use]
+pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
+    let mut data = Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
+    let session = Session {
+        spawner: spawner.clone(),
+        budget: Budget::quick(false),
+        probes: Vec::new(),
+        notes: Vec::new(),
+        scratch: PathBuf::new(),
+        valgrind: Err(String::new()),
+    };
+    // Threads above the CPUs still answer right, only slowly: everything is checked everywhere.
+    if let Some(answer) = session.one(case, &mut data, Task::Check, Duration::from_secs(300)) {
+        judge(case, &mut data, &answer);
+    }
+    let faults = case.faults();
+    let mut rows: Vec<Checked> = case
+        .engines
+        .iter()
+        .zip(&data.engines)
+        .map(|(spec, got)| Checked {
+            row: format!("{}: {}/{}", case.id, spec.name, spec.config),
+            error: got.error.clone(),
+        })
+        .collect();
+    rows.extend(faults.into_iter().map(|fault| Checked { row: case.id.to_owned(), error: Some(fault) }));
+    rows
+}
