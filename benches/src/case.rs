@@ -138,15 +138,22 @@ impl Case {
             parts.len() != 3 || parts.contains(&""),
             "an id has three parts, group/name/variant".to_owned(),
         );
-        let count = |which: fn(&EngineSpec) -> bool| self.engines.iter().filter(|e| which(e)).count();
+        let count =
+            |which: fn(&EngineSpec) -> bool| self.engines.iter().filter(|e| which(e)).count();
         let references = count(|e| e.reference);
         fault(references != 1, format!("one engine is the reference, not {references}"));
-        fault(count(|e| e.reference && e.role == Role::Null) > 0, "the null engine is no reference".to_owned());
+        fault(
+            count(|e| e.reference && e.role == Role::Null) > 0,
+            "the null engine is no reference".to_owned(),
+        );
         let nulls = count(|e| e.role == Role::Null);
         fault(nulls > 1, format!("at most one engine is the null engine, not {nulls}"));
         let primaries = count(|e| e.primary);
         fault(primaries > 1, format!("at most one engine is primary, not {primaries}"));
-        fault(count(|e| e.primary && e.role != Role::Ours) > 0, "the primary engine is ours".to_owned());
+        fault(
+            count(|e| e.primary && e.role != Role::Ours) > 0,
+            "the primary engine is ours".to_owned(),
+        );
         fault(self.threads == 0, "a case has at least one thread".to_owned());
         for (index, engine) in self.engines.iter().enumerate() {
             let twice = self.engines[..index]

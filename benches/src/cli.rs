@@ -137,7 +137,9 @@ fn measure(spawner: Spawner, cases: &[Case], budget: Budget) -> (Report, Vec<Str
         if !io::stderr().is_terminal() {
             let _ = writeln!(io::stderr(), "[{}/{}] {}", rows.len() + 1, cases.len(), case.id);
         }
-        rows.push(session.case(case, shares.next(), &mut |step| bar.set_message(format!("{}: {step}", case.id))));
+        rows.push(session.case(case, shares.next(), &mut |step| {
+            bar.set_message(format!("{}: {step}", case.id))
+        }));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -164,7 +166,13 @@ fn progress(cases: usize) -> ProgressBar {
 }
 
 /// Prints the tables and writes the files.
-fn finish(out: &mut dyn Write, args: &Args, report: &Report, notes: &[String], cases: &[Case]) -> Result<()> {
+fn finish(
+    out: &mut dyn Write,
+    args: &Args,
+    report: &Report,
+    notes: &[String],
+    cases: &[Case],
+) -> Result<()> {
     let faults = report.faults();
     if !faults.is_empty() {
         bail!("this report contradicts itself: {}", faults.join("; "));
@@ -192,7 +200,12 @@ fn write(out: &mut dyn Write, path: &Path, text: &str) -> Result<()> {
 }
 
 /// `--claims`: the full budget for just the cases that the targets need.
-fn check_claims(out: &mut dyn Write, args: &Args, all: Vec<Case>, catalogue: Catalogue) -> Result<bool> {
+fn check_claims(
+    out: &mut dyn Write,
+    args: &Args,
+    all: Vec<Case>,
+    catalogue: Catalogue,
+) -> Result<bool> {
     let mut targets = claims::of_crates(claims::load()?, &args.crates)?;
     if let Some(glob) = &args.case {
         let matching = select::matcher(glob)?;
@@ -201,8 +214,10 @@ fn check_claims(out: &mut dyn Write, args: &Args, all: Vec<Case>, catalogue: Cat
             bail!("no target's case matches {glob:?}");
         }
     }
-    let cases: Vec<Case> =
-        all.into_iter().filter(|case| targets.iter().any(|target| target.case == case.id)).collect();
+    let cases: Vec<Case> = all
+        .into_iter()
+        .filter(|case| targets.iter().any(|target| target.case == case.id))
+        .collect();
     let (report, notes) = measure(spawner(catalogue)?, &cases, Budget::full());
     finish(out, args, &report, &notes, &cases)?;
     let findings: Vec<claims::Finding> = targets

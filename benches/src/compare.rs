@@ -1,8 +1,8 @@
 //! `bench --compare REV`: another revision's build and this one, process by process.
-use std::io::Write;
-use anyhow::Result;
 use crate::case::Case;
 use crate::runner::spawn::Spawner;
+use anyhow::Result;
+use std::io::Write;
 /// Compares.
 ///
 /// # Errors

@@ -14,12 +14,22 @@ use crate::runner::assemble::model_name;
 pub fn print(out: &mut dyn Write, cases: &[Case]) -> io::Result<()> {
     for case in cases {
         writeln!(out, "{}", case.id)?;
-        let threads = if case.threads == 1 { String::new() } else { format!(", {} threads", case.threads) };
-        writeln!(out, "    {} · {} per {}{threads}", case.krate, model_name(case.model), case.unit)?;
+        let threads =
+            if case.threads == 1 { String::new() } else { format!(", {} threads", case.threads) };
+        writeln!(
+            out,
+            "    {} · {} per {}{threads}",
+            case.krate,
+            model_name(case.model),
+            case.unit
+        )?;
         writeln!(out, "    {}", case.what)?;
-        for (title, role) in
-            [("ours", Role::Ours), ("peers", Role::Peer), ("controls", Role::Control), ("empty loop", Role::Null)]
-        {
+        for (title, role) in [
+            ("ours", Role::Ours),
+            ("peers", Role::Peer),
+            ("controls", Role::Control),
+            ("empty loop", Role::Null),
+        ] {
             let names: Vec<String> = case
                 .engines
                 .iter()

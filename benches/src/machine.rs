@@ -17,7 +17,9 @@ pub fn root() -> &'static Path {
 /// Returns the folder where reports go: `target/bench`.
 #[must_use]
 pub fn out_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("bench")
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("bench")
 }
 
 /// Whether this executable was compiled with optimisation.
@@ -37,9 +39,9 @@ pub fn load() -> f64 {
 #[must_use]
 pub fn describe() -> Machine {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));
+    let cpu = cpuinfo.lines().find_map(|line| {
+        line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+    });
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Machine {
         cpu: cpu.unwrap_or_else(|| env::consts::ARCH.to_owned()),

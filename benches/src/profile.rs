@@ -15,6 +15,11 @@ pub fn record(engine: &mut dyn Engine, _: Duration, _: bool, _: &Path) -> Result
 ///
 /// # Errors
 /// Always, for now.
-pub fn run(_: &mut dyn std::io::Write, _: &crate::runner::spawn::Spawner, _: &crate::case::Case, kind: &str) -> Result<()> {
+pub fn run(
+    _: &mut dyn std::io::Write,
+    _: &crate::runner::spawn::Spawner,
+    _: &crate::case::Case,
+    kind: &str,
+) -> Result<()> {
     anyhow::bail!("--profile {kind}: not built yet")
 }

@@ -51,11 +51,17 @@ pub fn matcher(glob: &str) -> Result<impl Fn(&str) -> bool + use<>> {
         .with_context(|| format!("--case {glob:?} is not a glob"))?
         .compile_matcher();
     let parts = !glob.contains('/');
-    Ok(move |id: &str| matcher.is_match(id) || (parts && id.split('/').any(|part| matcher.is_match(part))))
+    Ok(move |id: &str| {
+        matcher.is_match(id) || (parts && id.split('/').any(|part| matcher.is_match(part)))
+    })
 }
 
 fn list(names: &BTreeSet<&str>) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.iter().copied().collect::<Vec<_>>().join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.iter().copied().collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -73,9 +79,15 @@ mod tests {
     fn globs_choose_by_part_or_whole() {
         assert_eq!(ids(&[], None).unwrap().len(), 4);
         assert_eq!(ids(&["canary"], Some("tail")).unwrap(), ["canary/tail/spikes"]);
-        assert_eq!(ids(&[], Some("canary/t*/*")).unwrap(), ["canary/threads/two", "canary/tail/spikes"]);
+        assert_eq!(
+            ids(&[], Some("canary/t*/*")).unwrap(),
+            ["canary/threads/two", "canary/tail/spikes"]
+        );
         assert_eq!(ids(&[], Some("**/spikes")).unwrap(), ["canary/tail/spikes"]);
-        assert_eq!(ids(&[], Some("canary/*")).unwrap_err().to_string().matches("canary/tail").count(), 1);
+        assert_eq!(
+            ids(&[], Some("canary/*")).unwrap_err().to_string().matches("canary/tail").count(),
+            1
+        );
     }
 
     #[test]

@@ -88,11 +88,7 @@ pub fn quantile(values: &[f64], tau: f64) -> Option<f64> {
 #[must_use]
 pub fn ratio_of(peer: f64, ours: f64, more_is_better: bool) -> f64 {
     let (worse, better) = if more_is_better { (ours, peer) } else { (peer, ours) };
-    if better == 0.0 {
-        if worse == 0.0 { 1.0 } else { f64::INFINITY }
-    } else {
-        worse / better
-    }
+    if better == 0.0 { if worse == 0.0 { 1.0 } else { f64::INFINITY } } else { worse / better }
 }
 
 /// Returns the median of the processes' medians with its interval, or `None` when no process has
@@ -135,7 +131,12 @@ pub type Sweeps = Vec<(u32, f64)>;
 /// Where both have samples of the same sweep (three at least) a process contributes their paired
 /// ratios, which cancels drift; where samples were dropped, the ratio of its two medians.
 #[must_use]
-pub fn paired(peer: &[Sweeps], ours: &[Sweeps], more_is_better: bool, seed: u64) -> Option<Interval> {
+pub fn paired(
+    peer: &[Sweeps],
+    ours: &[Sweeps],
+    more_is_better: bool,
+    seed: u64,
+) -> Option<Interval> {
     let processes: Vec<Vec<f64>> = peer
         .iter()
         .zip(ours)

@@ -27,7 +27,8 @@ pub fn load() -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for name in ["targets.toml", "claims.toml"] {
         let path = folder.join(name);
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         targets.extend(target::parse(&text).with_context(|| format!("in {}", path.display()))?);
     }
     for (index, target) in targets.iter().enumerate() {
@@ -49,7 +50,10 @@ pub fn of_crates(targets: Vec<Target>, crates: &[String]) -> Result<Vec<Target>>
     known.dedup();
     for name in crates {
         if !known.contains(name) {
-            bail!("no target of a crate called {name:?}; crates with targets: {}", known.join(", "));
+            bail!(
+                "no target of a crate called {name:?}; crates with targets: {}",
+                known.join(", ")
+            );
         }
     }
     Ok(targets.into_iter().filter(|t| crates.is_empty() || crates.contains(&t.krate())).collect())
@@ -65,7 +69,9 @@ pub fn stands(krate: &str) -> bool {
 fn listed(readme: &str, krate: &str) -> bool {
     readme.lines().filter_map(|line| line.trim().strip_prefix('|')).any(|row| {
         let first = row.split('|').next().unwrap_or("");
-        first.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).any(|word| word == krate)
+        first
+            .split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'))
+            .any(|word| word == krate)
     })
 }
 
@@ -115,7 +121,8 @@ mod tests {
     fn the_files_of_the_project_are_well_formed() {
         let targets = load().unwrap();
         assert!(targets.len() > 50, "{} targets", targets.len());
-        let error = of_crates(load().unwrap(), &["alloc-liner".to_owned()]).unwrap_err().to_string();
+        let error =
+            of_crates(load().unwrap(), &["alloc-liner".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("alloc-linear") && error.contains("lockfree"), "{error}");
         let linear = of_crates(load().unwrap(), &["alloc-linear".to_owned()]).unwrap();
         assert!(linear.len() >= 10 && linear.iter().all(|t| t.case.starts_with("linear/")));

@@ -82,7 +82,9 @@ impl Target {
     #[must_use]
     pub fn requirement(&self) -> String {
         match (&self.against, self.at_least, self.at_most) {
-            (Some(against), Some(bound), _) => format!("{} against {against} >= {bound}", self.metric),
+            (Some(against), Some(bound), _) => {
+                format!("{} against {against} >= {bound}", self.metric)
+            }
             (_, _, Some(bound)) => format!("our {} <= {bound}", self.metric),
             _ => self.metric.clone(),
         }
@@ -96,21 +98,25 @@ mod tests {
     #[test]
     fn malformed_targets_are_named() {
         let with = |rest: &str| {
-            let text = format!("[[target]]\nid = \"x\"\ncase = \"linear/a/b\"\nmetric = \"time\"\n{rest}");
+            let text =
+                format!("[[target]]\nid = \"x\"\ncase = \"linear/a/b\"\nmetric = \"time\"\n{rest}");
             parse(&text).map_err(|e| format!("{e:#}"))
         };
         assert!(with("at_most = 1\n").is_ok());
         assert!(with("against = \"best\"\nat_least = 1.5\nonly_where = \"cores >= 2\"\n").is_ok());
         assert!(with("at_least = 1.5\n").unwrap_err().contains("target \"x\""));
         assert!(with("against = \"best\"\nat_most = 2\n").is_err());
-        assert!(with("at_most = 1\nonly_where = \"moon full\"\n").unwrap_err().contains("moon full"));
+        assert!(
+            with("at_most = 1\nonly_where = \"moon full\"\n").unwrap_err().contains("moon full")
+        );
         assert!(with("at_most = 1\nat_mots = 1\n").unwrap_err().contains("at_mots"));
     }
 
     #[test]
     fn groups_belong_to_crates() {
         let of = |case: &str| {
-            let text = format!("[[target]]\nid=\"x\"\ncase=\"{case}\"\nmetric=\"time\"\nat_most=1\n");
+            let text =
+                format!("[[target]]\nid=\"x\"\ncase=\"{case}\"\nmetric=\"time\"\nat_most=1\n");
             parse(&text).unwrap()[0].krate()
         };
         assert_eq!(of("linear/a/b"), "alloc-linear");

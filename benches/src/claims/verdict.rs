@@ -113,7 +113,9 @@ fn decide(target: &Target, case: &CaseRow, finding: &mut Finding) {
         return unresolved(format!("ours has no figure: {error}"));
     }
     let mut metric = target.metric.as_str();
-    let timed = !COUNTED.contains(&metric) && metric != "peak_bytes" && ours.metrics.as_ref().is_none_or(|m| !m.contains_key(metric));
+    let timed = !COUNTED.contains(&metric)
+        && metric != "peak_bytes"
+        && ours.metrics.as_ref().is_none_or(|m| !m.contains_key(metric));
     if let Some(why) = summary::not_done(case).filter(|_| timed) {
         return unresolved(why);
     }
@@ -131,7 +133,8 @@ fn decide(target: &Target, case: &CaseRow, finding: &mut Finding) {
         return;
     };
     let bound = target.at_least.unwrap_or(0.0);
-    if metric == "time" && bound < HARNESS_TIME && ours.harness_bound && ours.instructions.is_some() {
+    if metric == "time" && bound < HARNESS_TIME && ours.harness_bound && ours.instructions.is_some()
+    {
         metric = "instructions";
         finding.why = "harness-bound: judged by instructions".to_owned();
     }
@@ -145,8 +148,10 @@ fn decide(target: &Target, case: &CaseRow, finding: &mut Finding) {
         .filter_map(|rival| Some((*rival, *case.ratio(&rival.name, &rival.config, metric)?)))
         .min_by(|a, b| a.1.ratio.total_cmp(&b.1.ratio));
     let Some((rival, ratio)) = closest else {
-        let errors: Vec<String> =
-            rivals.iter().filter_map(|r| Some(format!("{}: {}", r.label(), r.error.as_ref()?))).collect();
+        let errors: Vec<String> = rivals
+            .iter()
+            .filter_map(|r| Some(format!("{}: {}", r.label(), r.error.as_ref()?)))
+            .collect();
         finding.verdict = Verdict::NotResolved;
         finding.why = format!("no ratio for {metric}");
         if !errors.is_empty() {
@@ -228,7 +233,11 @@ mod tests {
     fn ratios_hold_fall_short_or_stay_open() {
         let report = report();
         let check = |against, bound| of(&target(Some(against), "time", bound), &report).verdict;
-        assert_eq!(check("bumpalo", 1.4), Verdict::Holds, "by the lower end of the best configuration");
+        assert_eq!(
+            check("bumpalo", 1.4),
+            Verdict::Holds,
+            "by the lower end of the best configuration"
+        );
         assert_eq!(check("bumpalo", 1.41), Verdict::NotResolved);
         assert_eq!(check("bumpalo", 1.7), Verdict::FallsShort);
         assert_eq!(check("bumpalo/default", 1.9), Verdict::Holds);
@@ -289,8 +298,14 @@ mod tests {
             interval: Interval::exact(ratio),
         });
         assert!(ratio < 0.99);
-        assert_eq!(of(&target(Some("best"), "instructions", 0.99), &report).verdict, Verdict::Holds);
-        assert_eq!(of(&target(Some("best"), "instructions", 1.01), &report).verdict, Verdict::FallsShort);
+        assert_eq!(
+            of(&target(Some("best"), "instructions", 0.99), &report).verdict,
+            Verdict::Holds
+        );
+        assert_eq!(
+            of(&target(Some("best"), "instructions", 1.01), &report).verdict,
+            Verdict::FallsShort
+        );
     }
 
     #[test]

@@ -14,7 +14,11 @@ use crate::stats::Interval;
 /// Writes text so that it means itself in HTML.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// Writes the page.
@@ -22,7 +26,9 @@ pub fn escape(text: &str) -> String {
 pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     let mut html = String::from("<!doctype html>\n<html lang=en><meta charset=utf-8>");
     html.push_str("<meta name=viewport content='width=device-width,initial-scale=1'>");
-    html.push_str("<meta name=color-scheme content='light dark'><title>Quarry: measured</title>\n<style>");
+    html.push_str(
+        "<meta name=color-scheme content='light dark'><title>Quarry: measured</title>\n<style>",
+    );
     html.push_str(include_str!("style.css"));
     html.push_str("</style>\n<main>\n");
     opening(&mut html, report);
@@ -30,7 +36,11 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     overview(&mut html, &crates);
     for (krate, rows) in &crates {
         let _ = writeln!(html, "<h2 id='{0}'>{0}</h2>", escape(krate));
-        let _ = writeln!(html, "<p class='soft small'>{}</p>", sentence(summary::tally(rows.iter().copied())));
+        let _ = writeln!(
+            html,
+            "<p class='soft small'>{}</p>",
+            sentence(summary::tally(rows.iter().copied()))
+        );
         for row in rows {
             card(&mut html, row, cases.iter().find(|case| case.id == row.id));
         }
@@ -63,7 +73,10 @@ fn opening(html: &mut String, report: &Report) {
         ("even", tally.evens, "too close to call"),
         ("win", tally.wins, "peers ours beats"),
     ] {
-        let _ = write!(html, "<div class={class}><b>{count}</b><span class='soft small'>{word}</span></div>");
+        let _ = write!(
+            html,
+            "<div class={class}><b>{count}</b><span class='soft small'>{word}</span></div>"
+        );
     }
     if let Some((middle, _)) = summary::resolution(report) {
         let _ = write!(
@@ -79,8 +92,12 @@ fn opening(html: &mut String, report: &Report) {
              the middle case and {worst:.1} % in the worst; where an interval holds 1, no winner is named.</p>"
         );
     }
-    let undone: Vec<&str> =
-        report.cases.iter().filter(|c| summary::not_done(c).is_some()).map(|c| c.id.as_str()).collect();
+    let undone: Vec<&str> = report
+        .cases
+        .iter()
+        .filter(|c| summary::not_done(c).is_some())
+        .map(|c| c.id.as_str())
+        .collect();
     if !undone.is_empty() {
         let _ = writeln!(
             html,
@@ -89,7 +106,8 @@ fn opening(html: &mut String, report: &Report) {
         );
     }
     html.push_str("<dl class=machine>");
-    let threads = if machine.cores == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", machine.cores) };
+    let threads =
+        if machine.cores == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", machine.cores) };
     for (term, value) in [
         ("machine", format!("{}, {threads}", machine.cpu)),
         ("kernel", machine.kernel.clone()),
@@ -111,17 +129,15 @@ fn overview(html: &mut String, crates: &[(&str, Vec<&CaseRow>)]) {
         "<p>One line per case, one dot per engine: right of the line at 1x ours is better by that factor.</p>",
     );
     html.push_str("<div class=legend>");
-    for (colour, word) in [("loss", "beats ours"), ("even", "too close to call"), ("win", "ours is better")] {
+    for (colour, word) in
+        [("loss", "beats ours"), ("even", "too close to call"), ("win", "ours is better")]
+    {
         let _ = write!(html, "<span><i style='background:var(--{colour})'></i>{word}</span>");
     }
     html.push_str("<span><i class=h></i>hollow: a control nobody could choose</span></div><div class=overview>");
     for (row, lines) in &all {
-        let _ = write!(
-            html,
-            "<a href='#{0}'>{0}</a>{1}",
-            escape(&row.id),
-            svg::strip(&axis, lines)
-        );
+        let _ =
+            write!(html, "<a href='#{0}'>{0}</a>{1}", escape(&row.id), svg::strip(&axis, lines));
     }
     let _ = writeln!(html, "<span class=gap></span>{}</div></div>", svg::scale(&axis));
 }
@@ -133,7 +149,12 @@ fn card(html: &mut String, row: &CaseRow, case: Option<&Case>) {
     let _ = write!(html, "<section class=card id='{0}'><h3>{0}</h3>", escape(&row.id));
     html.push_str("<div class=chips>");
     for (chip, warn) in chips(row) {
-        let _ = write!(html, "<span class='chip{}'>{}</span>", if warn { " warn" } else { "" }, escape(&chip));
+        let _ = write!(
+            html,
+            "<span class='chip{}'>{}</span>",
+            if warn { " warn" } else { "" },
+            escape(&chip)
+        );
     }
     html.push_str("</div>");
     if let Some(case) = case {
@@ -158,7 +179,8 @@ fn card(html: &mut String, row: &CaseRow, case: Option<&Case>) {
 }
 
 fn chips(row: &CaseRow) -> Vec<(String, bool)> {
-    let mut chips: Vec<(String, bool)> = summary::not_done(row).map(|why| (why, true)).into_iter().collect();
+    let mut chips: Vec<(String, bool)> =
+        summary::not_done(row).map(|why| (why, true)).into_iter().collect();
     if summary::harness_bound(row) {
         chips.push(("harness-bound: time understates".to_owned(), true));
     }
@@ -186,15 +208,21 @@ fn chips(row: &CaseRow) -> Vec<(String, bool)> {
 
 fn plot_row(html: &mut String, axis: &Axis, line: &Line<'_>, metric: &str) {
     let engine = line.engine;
-    let config = if engine.config == "default" { String::new() } else { format!(" <small>{}</small>", escape(&engine.config)) };
+    let config = if engine.config == "default" {
+        String::new()
+    } else {
+        format!(" <small>{}</small>", escape(&engine.config))
+    };
     let name = escape(&engine.name);
-    let name = if line.mark == Mark::Ours { format!("<b>{name}</b>{config}") } else { name + &config };
+    let name =
+        if line.mark == Mark::Ours { format!("<b>{name}</b>{config}") } else { name + &config };
     let _ = write!(html, "<span class=name>{name}</span>");
     if let Some(error) = &engine.error {
         let _ = write!(html, "<span class='error small'>error: {}</span>", escape(error));
         return;
     }
-    let figure = engine.figure(metric).map(|value| summary::figure(metric, value)).unwrap_or_default();
+    let figure =
+        engine.figure(metric).map(|value| summary::figure(metric, value)).unwrap_or_default();
     let say = match line.ratio {
         Some(ratio) => format!("{}x <small>{figure}</small>", summary::ratio(ratio.ratio)),
         None if line.mark == Mark::Ours => format!("<b>{figure}</b>"),
@@ -227,8 +255,10 @@ fn table(html: &mut String, row: &CaseRow, lines: &[Line<'_>], case: Option<&Cas
         "far" => line.engine.far.map(|far| summary::nanoseconds(far.median)),
         _ => line.engine.figure(metric).map(|value| summary::figure(metric, value)),
     };
-    let columns: Vec<&(&str, &str)> =
-        COLUMNS.iter().filter(|(metric, _)| lines.iter().any(|line| figure(line, metric).is_some())).collect();
+    let columns: Vec<&(&str, &str)> = COLUMNS
+        .iter()
+        .filter(|(metric, _)| lines.iter().any(|line| figure(line, metric).is_some()))
+        .collect();
     let own: Vec<&String> = {
         let mut names: Vec<&String> =
             row.engines.iter().filter_map(|e| e.metrics.as_ref()).flat_map(|m| m.keys()).collect();
@@ -260,7 +290,9 @@ fn table(html: &mut String, row: &CaseRow, lines: &[Line<'_>], case: Option<&Cas
             let value = engine.metrics.as_ref().and_then(|m| m.get(*name));
             let _ = write!(html, "<td>{}", value.map(|v| summary::digits(*v)).unwrap_or_default());
         }
-        let spec = case.and_then(|c| c.engines.iter().find(|e| e.name == engine.name && e.config == engine.config));
+        let spec = case.and_then(|c| {
+            c.engines.iter().find(|e| e.name == engine.name && e.config == engine.config)
+        });
         let _ = write!(
             html,
             "<td>{} / {}<td>{}<td class=why>{}",
@@ -300,7 +332,13 @@ mod tests {
         let peer = RoleName::Peer;
         let mut cases = vec![
             case("linear/a/won", &[("fast", "default", peer, 2.0, 2.1, 2.2)]),
-            case("linear/b/lost", &[("better", "x<y", peer, 0.5, 0.6, 0.7), ("far-off", "default", peer, 9e9, 9e9, 9e9)]),
+            case(
+                "linear/b/lost",
+                &[
+                    ("better", "x<y", peer, 0.5, 0.6, 0.7),
+                    ("far-off", "default", peer, 9e9, 9e9, 9e9),
+                ],
+            ),
         ];
         cases[0].engines[1].error = Some("wrong answer: <script>".into());
         cases[0].ratios.clear();
@@ -310,8 +348,15 @@ mod tests {
     #[test]
     fn losses_stand_before_wins_and_text_is_escaped() {
         let page = sample();
-        assert!(page.find("<section class=card id='linear/b/lost'").unwrap() < page.find("<section class=card id='linear/a/won'").unwrap());
-        assert!(page.contains("x&lt;y") && page.contains("wrong answer: &lt;script&gt;") && page.contains("a &amp; b"));
+        assert!(
+            page.find("<section class=card id='linear/b/lost'").unwrap()
+                < page.find("<section class=card id='linear/a/won'").unwrap()
+        );
+        assert!(
+            page.contains("x&lt;y")
+                && page.contains("wrong answer: &lt;script&gt;")
+                && page.contains("a &amp; b")
+        );
         assert!(!page.contains("<script"));
     }
 

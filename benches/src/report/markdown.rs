@@ -27,7 +27,10 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
         tally.errors
     );
     if let Some((middle, worst)) = summary::resolution(report) {
-        let _ = writeln!(text, "The A/A control resolves {middle:.1} % in the middle case, {worst:.1} % in the worst.");
+        let _ = writeln!(
+            text,
+            "The A/A control resolves {middle:.1} % in the middle case, {worst:.1} % in the worst."
+        );
     }
     text.push_str("\n\"Ours is better by\" is the other engine's figure divided by ours, with a 95 % interval over processes.\n");
     for (krate, rows) in summary::by_crate(report) {
@@ -58,7 +61,11 @@ fn case_table(text: &mut String, row: &CaseRow, case: Option<&Case>) {
         let _ = writeln!(text, "**{}**\n", remarks.join("; "));
     }
     let metric = summary::headline(row);
-    let _ = writeln!(text, "| engine | {metric} per {} | ours is better by | | instructions | allocator calls | page faults | peak | samples |", row.unit);
+    let _ = writeln!(
+        text,
+        "| engine | {metric} per {} | ours is better by | | instructions | allocator calls | page faults | peak | samples |",
+        row.unit
+    );
     text.push_str("|---|--:|--:|---|--:|--:|--:|--:|--:|\n");
     for line in summary::lines(row) {
         let _ = writeln!(text, "{}", table_row(&line, metric));
@@ -67,7 +74,9 @@ fn case_table(text: &mut String, row: &CaseRow, case: Option<&Case>) {
 
 fn table_row(line: &Line<'_>, metric: &str) -> String {
     let engine = line.engine;
-    let show = |metric: &str| engine.figure(metric).map(|v| summary::figure(metric, v)).unwrap_or_default();
+    let show = |metric: &str| {
+        engine.figure(metric).map(|v| summary::figure(metric, v)).unwrap_or_default()
+    };
     let name = match engine.role {
         RoleName::Ours => format!("**{}**", engine.label()),
         RoleName::Peer => engine.label(),
@@ -100,9 +109,16 @@ mod tests {
     #[test]
     fn tables_have_as_many_cells_as_headings() {
         let peer = RoleName::Peer;
-        let mut row = case("linear/b/lost", &[("better", "x", peer, 0.5, 0.6, 0.7), ("broken", "default", peer, 1.0, 1.0, 1.0)]);
+        let mut row = case(
+            "linear/b/lost",
+            &[("better", "x", peer, 0.5, 0.6, 0.7), ("broken", "default", peer, 1.0, 1.0, 1.0)],
+        );
         row.engines[2].error = Some("a | b".into());
-        let text = page(&Report { schema: SCHEMA, machine: Machine::default(), cases: vec![row] }, &["n".into()], &[]);
+        let text = page(
+            &Report { schema: SCHEMA, machine: Machine::default(), cases: vec![row] },
+            &["n".into()],
+            &[],
+        );
         let cells: Vec<usize> =
             text.lines().filter(|l| l.starts_with('|')).map(|l| l.matches('|').count()).collect();
         assert_eq!(cells, [10; 5], "{text}");

@@ -35,6 +35,8 @@ pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> 
     match Number::deserialize(from)? {
         Number::Finite(value) => Ok(value),
         Number::Word(word) if word == "inf" => Ok(f64::INFINITY),
-        Number::Word(word) => Err(D::Error::custom(format!("{word:?} is neither a number nor \"inf\""))),
+        Number::Word(word) => {
+            Err(D::Error::custom(format!("{word:?} is neither a number nor \"inf\"")))
+        }
     }
 }

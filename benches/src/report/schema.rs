@@ -289,10 +289,14 @@ impl Report {
             for ratio in &case.ratios {
                 let Interval { ratio: r, lo, hi } = ratio.interval;
                 if case.engine(&ratio.engine, &ratio.config).is_none() {
-                    faults.push(format!("{id}: a ratio against {}, which did not run", ratio.engine));
+                    faults
+                        .push(format!("{id}: a ratio against {}, which did not run", ratio.engine));
                 }
                 if !(lo <= r && r <= hi && lo >= 0.0) {
-                    faults.push(format!("{id}: {} {}: {lo} <= {r} <= {hi} is false", ratio.engine, ratio.metric));
+                    faults.push(format!(
+                        "{id}: {} {}: {lo} <= {r} <= {hi} is false",
+                        ratio.engine, ratio.metric
+                    ));
                 }
             }
         }
@@ -363,7 +367,10 @@ pub(crate) mod tests {
     }
 
     fn report() -> Report {
-        let mut case = case("linear/typed-24/warm", &[("bumpalo", "min-align-8", RoleName::Peer, 1.4, 1.5, 1.6)]);
+        let mut case = case(
+            "linear/typed-24/warm",
+            &[("bumpalo", "min-align-8", RoleName::Peer, 1.4, 1.5, 1.6)],
+        );
         case.engines[0].allocs = Some(0.0);
         case.engines[1].metrics = Some(BTreeMap::from([("bytes_left".to_owned(), 3.0)]));
         case.engines[1].far = Some(FarRow { median: 60.5, samples: 7 });
@@ -373,7 +380,11 @@ pub(crate) mod tests {
             metric: "allocs".into(),
             interval: Interval::exact(f64::INFINITY),
         });
-        Report { schema: SCHEMA, machine: Machine { cpu: "x".into(), ..Machine::default() }, cases: vec![case] }
+        Report {
+            schema: SCHEMA,
+            machine: Machine { cpu: "x".into(), ..Machine::default() },
+            cases: vec![case],
+        }
     }
 
     #[test]
@@ -389,19 +400,26 @@ pub(crate) mod tests {
     #[test]
     fn the_text_has_exactly_the_fields_of_schema_1() {
         let value = serde_json::to_value(report()).unwrap();
-        let keys = |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let keys =
+            |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let set = |words: &str| words.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(keys(&value), set("schema machine cases"));
         assert_eq!(keys(&value["machine"]), set("cpu cores kernel rustc commit features load"));
         let case = &value["cases"][0];
-        assert_eq!(keys(case), set("id crate model unit input working_set_bytes engines ratios aa"));
+        assert_eq!(
+            keys(case),
+            set("id crate model unit input working_set_bytes engines ratios aa")
+        );
         assert_eq!(keys(&case["input"]), set("kind bytes count"));
         assert_eq!(keys(&case["ratios"][0]), set("engine config metric ratio lo hi"));
         assert_eq!(keys(&case["aa"]), set("ratio lo hi"));
         let engine = keys(&case["engines"][1]);
-        let required = set("name version config ours median role threads samples processes harness_bound");
-        let optional = set("p50 p99 p999 p9999 max goodput above_100us cpu_ns instructions allocs peak_bytes \
-                            page_faults metrics far primary error");
+        let required =
+            set("name version config ours median role threads samples processes harness_bound");
+        let optional = set(
+            "p50 p99 p999 p9999 max goodput above_100us cpu_ns instructions allocs peak_bytes \
+                            page_faults metrics far primary error",
+        );
         assert!(required.is_subset(&engine), "{engine:?}");
         assert!(engine.iter().all(|k| required.contains(k) || optional.contains(k)), "{engine:?}");
     }

@@ -224,7 +224,11 @@ pub fn ratio(value: f64) -> String {
 #[must_use]
 pub fn interval(interval: &Interval) -> String {
     let Interval { ratio: r, lo, hi } = *interval;
-    if lo == r && r == hi { format!("{}x", ratio(r)) } else { format!("{}x [{}, {}]", ratio(r), ratio(lo), ratio(hi)) }
+    if lo == r && r == hi {
+        format!("{}x", ratio(r))
+    } else {
+        format!("{}x [{}, {}]", ratio(r), ratio(lo), ratio(hi))
+    }
 }
 
 /// Writes a figure in its metric's unit.
@@ -246,7 +250,13 @@ mod tests {
     fn sample() -> Report {
         let peer = RoleName::Peer;
         let mut cases = vec![
-            case("linear/a/won", &[("fast", "default", peer, 2.0, 2.1, 2.2), ("near", "default", peer, 0.9, 1.0, 1.1)]),
+            case(
+                "linear/a/won",
+                &[
+                    ("fast", "default", peer, 2.0, 2.1, 2.2),
+                    ("near", "default", peer, 0.9, 1.0, 1.1),
+                ],
+            ),
             case(
                 "linear/b/lost",
                 &[
@@ -269,7 +279,8 @@ mod tests {
         assert_eq!(crates.len(), 1);
         let ids: Vec<&str> = crates[0].1.iter().map(|case| case.id.as_str()).collect();
         assert_eq!(ids, ["linear/b/lost", "linear/a/won"]);
-        let names: Vec<&str> = lines(crates[0].1[0]).iter().map(|l| l.engine.name.as_str()).collect();
+        let names: Vec<&str> =
+            lines(crates[0].1[0]).iter().map(|l| l.engine.name.as_str()).collect();
         assert_eq!(names, ["ours", "ideal", "better", "slow"]);
         let marks: Vec<Mark> = lines(crates[0].1[1]).iter().map(|l| l.mark).collect();
         assert_eq!(marks, [Mark::Ours, Mark::Even, Mark::Error]);

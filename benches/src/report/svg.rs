@@ -92,7 +92,11 @@ pub fn class(mark: Mark) -> &'static str {
 pub fn row(axis: &Axis, line: &Line<'_>) -> String {
     let mut svg = open("row", "");
     for ratio in axis.ticks() {
-        let _ = write!(svg, "<line class=grid x1={x} x2={x} y1=0 y2=100% />", x = percent(axis.at(ratio)));
+        let _ = write!(
+            svg,
+            "<line class=grid x1={x} x2={x} y1=0 y2=100% />",
+            x = percent(axis.at(ratio))
+        );
     }
     let _ = write!(svg, "<line class=one x1={x} x2={x} y1=0 y2=100% />", x = percent(axis.at(1.0)));
     let class = class(line.mark);
@@ -100,10 +104,18 @@ pub fn row(axis: &Axis, line: &Line<'_>) -> String {
         let _ = write!(svg, "<circle class=ours cx={} cy=50% r=5.5 />", percent(axis.at(1.0)));
     } else if let Some(Interval { ratio, lo, hi }) = line.ratio {
         let at = |ratio: f64| percent(axis.at(ratio));
-        let _ = write!(svg, "<line class='span {class}' x1={} x2={} y1=50% y2=50% />", at(*lo), at(*hi));
+        let _ = write!(
+            svg,
+            "<line class='span {class}' x1={} x2={} y1=50% y2=50% />",
+            at(*lo),
+            at(*hi)
+        );
         let shape = if axis.beyond(*ratio) {
             let arrow = if *ratio > 1.0 { "▸" } else { "◂" };
-            format!("<text class='{class}' x={} y=50% dy=.36em text-anchor=middle>{arrow}</text>", at(*ratio))
+            format!(
+                "<text class='{class}' x={} y=50% dy=.36em text-anchor=middle>{arrow}</text>",
+                at(*ratio)
+            )
         } else if line.engine.role == RoleName::Control {
             format!("<circle class='hollow {class}' cx={} cy=50% r=4.5 />", at(*ratio))
         } else {
@@ -134,7 +146,11 @@ pub fn scale(axis: &Axis) -> String {
 pub fn strip(axis: &Axis, lines: &[Line<'_>]) -> String {
     let mut svg = open("strip", "");
     for ratio in axis.ticks() {
-        let _ = write!(svg, "<line class=grid x1={x} x2={x} y1=0 y2=100% />", x = percent(axis.at(ratio)));
+        let _ = write!(
+            svg,
+            "<line class=grid x1={x} x2={x} y1=0 y2=100% />",
+            x = percent(axis.at(ratio))
+        );
     }
     let _ = write!(svg, "<line class=one x1={x} x2={x} y1=0 y2=100% />", x = percent(axis.at(1.0)));
     // Losses last, so that no win hides one.
@@ -168,7 +184,8 @@ mod tests {
 
     #[test]
     fn axis_is_logarithmic_holds_one_and_stays_inside() {
-        let axis = Axis::around(&[Interval { ratio: 0.5, lo: 0.25, hi: 0.6 }, Interval::exact(4.0)]);
+        let axis =
+            Axis::around(&[Interval { ratio: 0.5, lo: 0.25, hi: 0.6 }, Interval::exact(4.0)]);
         assert!((axis.at(1.0) - 50.0).abs() < 1e-9, "1 is half-way between 1/4 and 4");
         assert!((axis.at(0.25) - MARGIN).abs() < 1e-9);
         assert!((axis.at(f64::INFINITY) - (100.0 - MARGIN)).abs() < 1e-9);

@@ -43,7 +43,17 @@ pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Resu
 fn crate_table(cases: &[&CaseRow], detailed: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["case", "engine", "figure", "ours is better by", "", "instr", "allocs", "peak", "samples"]);
+    table.set_header([
+        "case",
+        "engine",
+        "figure",
+        "ours is better by",
+        "",
+        "instr",
+        "allocs",
+        "peak",
+        "samples",
+    ]);
     for column in [2, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -123,7 +133,10 @@ fn cells(case: &CaseRow, line: &Line<'_>, title: String) -> Vec<Cell> {
         (None, Some(ratio)) => summary::interval(ratio),
         (None, None) => String::new(),
     };
-    let far = engine.far.map(|far| format!(" (FAR {})", summary::nanoseconds(far.median))).unwrap_or_default();
+    let far = engine
+        .far
+        .map(|far| format!(" (FAR {})", summary::nanoseconds(far.median)))
+        .unwrap_or_default();
     vec![
         Cell::new(title),
         Cell::new(name),
@@ -139,7 +152,11 @@ fn cells(case: &CaseRow, line: &Line<'_>, title: String) -> Vec<Cell> {
 
 fn brief_error(error: &str) -> String {
     let line = error.lines().next().unwrap_or("");
-    if line.chars().count() <= 60 { line.to_owned() } else { line.chars().take(59).chain(['…']).collect() }
+    if line.chars().count() <= 60 {
+        line.to_owned()
+    } else {
+        line.chars().take(59).chain(['…']).collect()
+    }
 }
 
 #[cfg(test)]
@@ -165,9 +182,15 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         let brief = text(&report);
-        assert!(brief.contains("better/x") && brief.contains("LOSS") && brief.contains("even"), "{brief}");
+        assert!(
+            brief.contains("better/x") && brief.contains("LOSS") && brief.contains("even"),
+            "{brief}"
+        );
         assert!(brief.contains("slow ") && !brief.contains("slower"), "{brief}");
-        assert!(brief.contains("1 more in the report") && brief.contains("note: a note"), "{brief}");
+        assert!(
+            brief.contains("1 more in the report") && brief.contains("note: a note"),
+            "{brief}"
+        );
         assert!(brief.find("better/x") < brief.find("slow "), "{brief}");
         report.cases.truncate(1);
         assert!(text(&report).contains("slower"));

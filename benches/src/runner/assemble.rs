@@ -22,7 +22,9 @@ fn filed(data: &Data, samples: &[Vec<Sample>], wanted: Class) -> Vec<Sweeps> {
     let class = |s: &Sample| data.limits.map_or(Class::Near, |limits| limits.class(s.handoff));
     samples
         .iter()
-        .map(|process| process.iter().filter(|s| class(s) == wanted).map(|s| (s.sweep, s.ns)).collect())
+        .map(|process| {
+            process.iter().filter(|s| class(s) == wanted).map(|s| (s.sweep, s.ns)).collect()
+        })
         .collect()
 }
 
@@ -144,7 +146,8 @@ fn own_sweeps(engine: &Gathered, name: &str) -> Vec<Sweeps> {
 
 fn figures(case: &Case, data: &Data, got: &Gathered) -> EngineRow {
     let near = near(data, &got.samples);
-    let far: Vec<f64> = filed(data, &got.samples, Class::Far).iter().flatten().map(|s| s.1).collect();
+    let far: Vec<f64> =
+        filed(data, &got.samples, Class::Far).iter().flatten().map(|s| s.1).collect();
     let samples: usize = near.iter().map(Vec::len).sum();
     let mut error = got.error.clone();
     if error.is_none() && samples == 0 {
@@ -195,7 +198,13 @@ fn figures(case: &Case, data: &Data, got: &Gathered) -> EngineRow {
 }
 
 /// Every ratio of ours against one engine.
-fn against(data: &Data, ours: usize, other: usize, our_row: &EngineRow, row: &EngineRow) -> Vec<RatioRow> {
+fn against(
+    data: &Data,
+    ours: usize,
+    other: usize,
+    our_row: &EngineRow,
+    row: &EngineRow,
+) -> Vec<RatioRow> {
     let (mine, theirs) = (&data.engines[ours], &data.engines[other]);
     let seed = other as u64;
     let mut out = Vec::new();
@@ -215,7 +224,8 @@ fn against(data: &Data, ours: usize, other: usize, our_row: &EngineRow, row: &En
         let of = |t: &Tail| t.percentiles[i];
         push(metric, paired(&tail_sweeps(theirs, of), &tail_sweeps(mine, of), false, seed));
     }
-    let own = paired(&own_sweeps(theirs, "above_100us"), &own_sweeps(mine, "above_100us"), false, seed);
+    let own =
+        paired(&own_sweeps(theirs, "above_100us"), &own_sweeps(mine, "above_100us"), false, seed);
     let timed = || {
         let of = |t: &Tail| t.above_100us;
         paired(&tail_sweeps(theirs, of), &tail_sweeps(mine, of), false, seed)
@@ -223,8 +233,11 @@ fn against(data: &Data, ours: usize, other: usize, our_row: &EngineRow, row: &En
     push("above_100us", own.or_else(timed));
     // Page faults and memory: every process is a replicate, and they are not paired.
     let replicates = |mine: &[f64], theirs: &[f64]| {
-        let pairs: Vec<Vec<f64>> =
-            theirs.iter().zip(mine).map(|(&peer, &ours)| vec![ratio_of(peer, ours, false)]).collect();
+        let pairs: Vec<Vec<f64>> = theirs
+            .iter()
+            .zip(mine)
+            .map(|(&peer, &ours)| vec![ratio_of(peer, ours, false)])
+            .collect();
         over_processes(&pairs, seed)
     };
     push("peak_bytes", replicates(&mine.peaks, &theirs.peaks));

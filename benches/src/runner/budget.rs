@@ -93,7 +93,9 @@ impl Shares {
         self.left = left - 1;
         match self.end {
             None => Duration::from_secs(300),
-            Some(end) => (end.saturating_duration_since(Instant::now()) / left).max(Duration::from_secs(1)),
+            Some(end) => {
+                (end.saturating_duration_since(Instant::now()) / left).max(Duration::from_secs(1))
+            }
         }
     }
 }

@@ -132,21 +132,34 @@ fn canaries() -> Vec<Case> {
                 spec("faster", Role::Peer, || adder(1, |_, sum| sum)),
                 spec("wrong", Role::Peer, || adder(4, |_, sum| sum + 1)),
                 spec("drifts", Role::Peer, || adder(4, |runs, sum| sum + runs / 3)),
-                spec("panics", Role::Peer, || adder(4, |runs, sum| if runs < 3 { sum } else { panic!("run {runs} of canary") })),
+                spec("panics", Role::Peer, || {
+                    adder(
+                        4,
+                        |runs, sum| if runs < 3 { sum } else { panic!("run {runs} of canary") },
+                    )
+                }),
                 spec("panics-built", Role::Peer, || panic!("cannot be built")),
-                spec("aborts", Role::Peer, || adder(4, |runs, sum| if runs < 5 { sum } else { std::process::abort() })),
+                spec("aborts", Role::Peer, || {
+                    adder(4, |runs, sum| if runs < 5 { sum } else { std::process::abort() })
+                }),
             ],
         ),
-        case("canary/threads/two", 2, Model::Throughput, vec![
-            spec("plain", Role::Control, || Box::new(Pair)),
-            spec("ours", Role::Ours, || Box::new(Pair)),
-        ]),
+        case(
+            "canary/threads/two",
+            2,
+            Model::Throughput,
+            vec![
+                spec("plain", Role::Control, || Box::new(Pair)),
+                spec("ours", Role::Ours, || Box::new(Pair)),
+            ],
+        ),
         case("canary/tail/spikes", 1, Model::Tail, vec![plain(), ours()]),
-        case("canary/harness/bound", 1, Model::Latency, vec![
-            plain(),
-            spec("ours", Role::Ours, || adder(1, |_, sum| sum)),
-            null(),
-        ]),
+        case(
+            "canary/harness/bound",
+            1,
+            Model::Latency,
+            vec![plain(), spec("ours", Role::Ours, || adder(1, |_, sum| sum)), null()],
+        ),
     ]
 }
 

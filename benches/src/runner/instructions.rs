@@ -41,7 +41,13 @@ pub fn available() -> Result<()> {
 ///
 /// Returns how the engine died under callgrind (some allocators do), or what was wrong with the
 /// count.
-pub fn count(spawner: &Spawner, case: &Case, engine: usize, round_ns: f64, out: &Path) -> Result<f64> {
+pub fn count(
+    spawner: &Spawner,
+    case: &Case,
+    engine: usize,
+    round_ns: f64,
+    out: &Path,
+) -> Result<f64> {
     let exe = spawner.executable(case, Flavour::Plain)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let rounds = (NATIVE_NS / round_ns.max(1e-3)).ceil().clamp(1.0, 1e7) as u64;
@@ -55,7 +61,13 @@ pub fn count(spawner: &Spawner, case: &Case, engine: usize, round_ns: f64, out: 
         .env_clear()
         .envs(KEPT.iter().filter_map(|key| Some((key, std::env::var_os(key)?))));
     let answer = spawner
-        .run_command(&mut command, case.id, &[engine], Task::Instructions { rounds }, Duration::from_secs(280))
+        .run_command(
+            &mut command,
+            case.id,
+            &[engine],
+            Task::Instructions { rounds },
+            Duration::from_secs(280),
+        )
         .map_err(|death| anyhow::anyhow!("under callgrind: {}", death.why))?;
     let text = fs::read_to_string(out).with_context(|| format!("reading {}", out.display()));
     let _ = fs::remove_file(out);

@@ -83,7 +83,14 @@ impl Session {
             Err("instructions: not run; ask for them with --instructions".to_owned())
         };
         let notes = valgrind.clone().err().into_iter().collect();
-        Session { spawner, budget, probes: Vec::new(), notes, scratch: scratch.to_owned(), valgrind }
+        Session {
+            spawner,
+            budget,
+            probes: Vec::new(),
+            notes,
+            scratch: scratch.to_owned(),
+            valgrind,
+        }
     }
 
     /// Measures one case within about `share`.
@@ -94,7 +101,10 @@ impl Session {
             return assemble::row(case, &Data { engines: failed(case, &why), ..Data::default() });
         }
         if let Err(error) = self.spawner.executable(case, Flavour::Plain) {
-            return assemble::row(case, &Data { engines: failed(case, &error.to_string()), ..Data::default() });
+            return assemble::row(
+                case,
+                &Data { engines: failed(case, &error.to_string()), ..Data::default() },
+            );
         }
         let mut data = self.timed(case, share, step);
         if let Some(aa) = not_done(case, &data) {
@@ -127,7 +137,8 @@ impl Session {
     /// Processes of interleaved samples, more of them while the control is not resolved.
     fn timed(&mut self, case: &Case, share: Duration, step: &mut dyn FnMut(&str)) -> Data {
         let began = Instant::now();
-        let mut data = Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
+        let mut data =
+            Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
         let budget = self.budget;
         let mut done = 0;
         while done < budget.max_processes {
@@ -140,7 +151,9 @@ impl Session {
                 limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 process: done,
             };
-            let Some(answer) = self.one(case, &mut data, task, 10 * limit + Duration::from_secs(120)) else {
+            let Some(answer) =
+                self.one(case, &mut data, task, 10 * limit + Duration::from_secs(120))
+            else {
                 break;
             };
             self.file(case, &mut data, answer);
@@ -207,9 +220,13 @@ impl Session {
     fn tails(&mut self, case: &Case, data: &mut Data, share: Duration, step: &mut dyn FnMut(&str)) {
         for process in 0..self.budget.processes {
             step(&format!("tail, process {} of {}", process + 1, self.budget.processes));
-            let limit_ms = u64::try_from((share / self.budget.processes).as_millis()).unwrap_or(u64::MAX);
+            let limit_ms =
+                u64::try_from((share / self.budget.processes).as_millis()).unwrap_or(u64::MAX);
             let task = Task::Tail { sweeps: TAIL_SWEEPS, process, limit_ms };
-            let Some(answer) = self.one(case, data, task, 10 * share + Duration::from_secs(120)) else { return };
+            let Some(answer) = self.one(case, data, task, 10 * share + Duration::from_secs(120))
+            else {
+                return;
+            };
             judge(case, data, &answer);
             for slot in answer.slots {
                 data.engines[slot.engine].tails.push(slot.tails);
@@ -231,9 +248,10 @@ impl Session {
                 work.push((engine, allocs));
             }
         }
-        let answers = in_parallel(&work, threads::cpus().len().min(4), |&(engine, (flavour, task))| {
-            self.spawner.run(case, flavour, &[engine], task, Duration::from_secs(120))
-        });
+        let answers =
+            in_parallel(&work, threads::cpus().len().min(4), |&(engine, (flavour, task))| {
+                self.spawner.run(case, flavour, &[engine], task, Duration::from_secs(120))
+            });
         for ((engine, _), answer) in work.into_iter().zip(answers) {
             let slot = answer.and_then(|a| {
                 let slot: Option<SlotAnswer> = a.slots.into_iter().next();
@@ -296,7 +314,9 @@ fn judge(case: &Case, data: &mut Data, answer: &Answer) {
     let Some(expected) = expected else {
         let name = case.engines[reference].name;
         for engine in &mut data.engines {
-            engine.error.get_or_insert(format!("not comparable: the reference engine {name} failed"));
+            engine
+                .error
+                .get_or_insert(format!("not comparable: the reference engine {name} failed"));
         }
         return;
     };
@@ -305,9 +325,9 @@ fn judge(case: &Case, data: &mut Data, answer: &Answer) {
             continue;
         }
         if let Some(checksum) = slot.checksum.filter(|&c| c != expected) {
-            data.engines[slot.engine]
-                .error
-                .get_or_insert(format!("wrong answer: checksum {checksum:#x} instead of {expected:#x}"));
+            data.engines[slot.engine].error.get_or_insert(format!(
+                "wrong answer: checksum {checksum:#x} instead of {expected:#x}"
+            ));
         }
     }
 }
@@ -334,11 +354,14 @@ fn not_done(case: &Case, data: &Data) -> Option<Interval> {
 /// several threads ours has NEAR samples in each process.
 fn resolved(case: &Case, data: &Data) -> bool {
     let Some(aa) = assemble::control(case, data) else {
-        return case.engines.iter().all(|e| !e.primary) || data.engines.iter().all(|e| e.error.is_some());
+        return case.engines.iter().all(|e| !e.primary)
+            || data.engines.iter().all(|e| e.error.is_some());
     };
     let narrow = aa.hi - 1.0 <= AA_TOLERANCE && 1.0 - aa.lo <= AA_TOLERANCE;
     let near = |sweeps: &Sweeps| !sweeps.is_empty();
-    let everyone = alive(data).into_iter().all(|i| assemble::near(data, &data.engines[i].samples).iter().all(near));
+    let everyone = alive(data)
+        .into_iter()
+        .all(|i| assemble::near(data, &data.engines[i].samples).iter().all(near));
     narrow && everyone
 }
 
@@ -354,7 +377,8 @@ pub struct Checked {
 /// Runs every engine of a case twice and compares checksums; nothing is timed.
 #[must_use]
 pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
-    let mut data = Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
+    let mut data =
+        Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
     let session = Session {
         spawner: spawner.clone(),
         budget: Budget::quick(false),
@@ -377,6 +401,8 @@ pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
             error: got.error.clone(),
         })
         .collect();
-    rows.extend(faults.into_iter().map(|fault| Checked { row: case.id.to_owned(), error: Some(fault) }));
+    rows.extend(
+        faults.into_iter().map(|fault| Checked { row: case.id.to_owned(), error: Some(fault) }),
+    );
     rows
 }

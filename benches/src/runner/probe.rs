@@ -125,7 +125,11 @@ impl Limits {
     pub fn of(probes: &[f64]) -> Self {
         let mut logs: Vec<f64> = probes.iter().filter(|&&ns| ns > 0.0).map(|ns| ns.ln()).collect();
         if logs.len() < ENOUGH {
-            return Limits { near_below: NEAR_BELOW_NS, far_above: FAR_ABOVE_NS, two_clusters: true };
+            return Limits {
+                near_below: NEAR_BELOW_NS,
+                far_above: FAR_ABOVE_NS,
+                two_clusters: true,
+            };
         }
         logs.sort_by(f64::total_cmp);
         let middle = |part: &[f64]| median(part).map_or(0.0, f64::exp);
@@ -138,8 +142,9 @@ impl Limits {
         let (near, far) = (middle(low), middle(high));
         let share = low.len().min(high.len()) * 20 >= logs.len();
         let (near_below, far_above) = (1.6 * near, 0.6 * far);
-        let between =
-            logs.iter().filter(|l| (near_below..far_above).contains(&l.exp())).count() * 5 < logs.len();
+        let between = logs.iter().filter(|l| (near_below..far_above).contains(&l.exp())).count()
+            * 5
+            < logs.len();
         if share && between && far >= 2.0 * near && near_below < far_above {
             Limits { near_below, far_above, two_clusters: true }
         } else {
@@ -198,7 +203,10 @@ pub fn describe(probes: &[f64]) -> Option<String> {
             limits.near_below, limits.far_above
         )
     } else {
-        format!("{spread}; one cluster, so samples below {:.0} ns are NEAR and strays are dropped", limits.near_below)
+        format!(
+            "{spread}; one cluster, so samples below {:.0} ns are NEAR and strays are dropped",
+            limits.near_below
+        )
     })
 }
 

@@ -54,7 +54,8 @@ impl Spawner {
     /// Returns an error when its own path is unknown or `scratch` cannot be made.
     pub fn of_self(catalogue: Catalogue, scratch: &Path) -> Result<Self> {
         let exe = env::current_exe().context("finding this executable")?;
-        std::fs::create_dir_all(scratch).with_context(|| format!("making {}", scratch.display()))?;
+        std::fs::create_dir_all(scratch)
+            .with_context(|| format!("making {}", scratch.display()))?;
         Ok(Spawner::new(exe, catalogue, scratch.to_owned()))
     }
 
@@ -66,12 +67,17 @@ impl Spawner {
     pub fn executable(&self, case: &Case, flavour: Flavour) -> Result<PathBuf> {
         let name = match (flavour, case.on_allocator()) {
             (Flavour::Plain, None) => return Ok(self.exe.clone()),
-            (Flavour::Plain, Some(allocator)) => format!("bench_on_{}", allocator.replace('-', "_")),
+            (Flavour::Plain, Some(allocator)) => {
+                format!("bench_on_{}", allocator.replace('-', "_"))
+            }
             (Flavour::Count, _) => "bench_count".to_owned(),
         };
         let exe = self.exe.with_file_name(&name);
         if !exe.exists() {
-            bail!("not run: {} is missing; cargo build --profile bench -p benches --bins", exe.display());
+            bail!(
+                "not run: {} is missing; cargo build --profile bench -p benches --bins",
+                exe.display()
+            );
         }
         Ok(exe)
     }
@@ -89,7 +95,8 @@ impl Spawner {
         task: Task,
         timeout: Duration,
     ) -> Result<Answer, Death> {
-        let exe = self.executable(case, flavour).map_err(|e| Death { slot: None, why: e.to_string() })?;
+        let exe =
+            self.executable(case, flavour).map_err(|e| Death { slot: None, why: e.to_string() })?;
         self.run_command(Command::new(exe).arg("worker"), case.id, slots, task, timeout)
     }
 
@@ -132,10 +139,11 @@ fn converse(command: &mut Command, job: &Job, timeout: Duration) -> Result<Answe
         .spawn()
         .with_context(|| format!("starting {:?}", command.get_program()))?;
     let text = serde_json::to_string(job)?;
-    let (mut stdin, mut stdout, mut stderr) = match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
-        (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
-        _ => bail!("a pipe asked for was not made"),
-    };
+    let (mut stdin, mut stdout, mut stderr) =
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
+            _ => bail!("a pipe asked for was not made"),
+        };
     // A child that died before it read the job says so by its status.
     let _ = stdin.write_all(text.as_bytes());
     drop(stdin);
@@ -166,13 +174,18 @@ fn converse(command: &mut Command, job: &Job, timeout: Duration) -> Result<Answe
         bail!("died: {status}{}{last}", if last.is_empty() { "" } else { ": " });
     }
     let line = text.lines().rev().find(|line| !line.is_empty()).unwrap_or("");
-    serde_json::from_str(line).with_context(|| format!("its answer was {:?}", line.get(..80).unwrap_or(line)))
+    serde_json::from_str(line)
+        .with_context(|| format!("its answer was {:?}", line.get(..80).unwrap_or(line)))
 }
 
 /// Applies `work` to each item on up to `width` threads, and returns the results in order.
 ///
 /// For what is counted and not timed.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], width: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    width: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicU64::new(0);
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
         let helpers: Vec<_> = (0..width.clamp(1, items.len().max(1)))

@@ -48,7 +48,8 @@ pub fn serve() -> Result<()> {
     let job: Job = serde_json::from_str(&text).context("the job is not one of this runner's")?;
     panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("a panic without a message");
-        let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        let place =
+            info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
         if let Ok(mut last) = LAST_PANIC.lock() {
             *last = Some(format!("panicked: {text}{place}"));
         }
@@ -94,7 +95,9 @@ impl Slot {
         })?;
         match self.answer.checksum.replace(checksum) {
             Some(before) if before != checksum => {
-                self.fail(format!("its checksum changed from {before:#x} to {checksum:#x} between runs"));
+                self.fail(format!(
+                    "its checksum changed from {before:#x} to {checksum:#x} between runs"
+                ));
                 None
             }
             _ => Some(elapsed),
@@ -117,8 +120,13 @@ impl Slot {
             }
         }
         self.answer.round_ns = ns(elapsed) / float(rounds);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..1e15")]
-        let fitting = (float(sample_ns) / self.answer.round_ns.max(1e-3)).round().clamp(1.0, 1e15) as u64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 1..1e15"
+        )]
+        let fitting =
+            (float(sample_ns) / self.answer.round_ns.max(1e-3)).round().clamp(1.0, 1e15) as u64;
         self.answer.rounds = fitting;
         self.answer.ops_per_round = self.attempt(|engine| engine.ops_per_round())?;
         if self.answer.ops_per_round == 0 {
@@ -130,7 +138,8 @@ impl Slot {
 
     fn read_metrics(&mut self) {
         if let Some(metrics) = self.attempt(|engine| engine.metrics()) {
-            self.answer.metrics = metrics.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
+            self.answer.metrics =
+                metrics.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
         }
     }
 }
@@ -174,23 +183,38 @@ fn perform(job: &Job) -> Result<Answer> {
         Task::Check => check(&mut slots, &recorder),
         Task::Time { sweeps, min_sweeps, sample_ns, limit_ms, process } => {
             let end = began + Duration::from_millis(limit_ms);
-            time(case, &mut slots, &recorder, Turns { sweeps, min_sweeps, process, end }, sample_ns);
+            time(
+                case,
+                &mut slots,
+                &recorder,
+                Turns { sweeps, min_sweeps, process, end },
+                sample_ns,
+            );
         }
         Task::Tail { sweeps, process, limit_ms } => {
             let end = began + Duration::from_millis(limit_ms);
             tail(&mut slots, &recorder, Turns { sweeps, min_sweeps: 2, process, end });
         }
-        Task::Memory { sample_ns } => slots.iter_mut().for_each(|slot| memory(slot, &before, sample_ns)),
+        Task::Memory { sample_ns } => {
+            slots.iter_mut().for_each(|slot| memory(slot, &before, sample_ns))
+        }
         Task::Allocs { sample_ns } => {
             for slot in &mut slots {
                 allocs(slot, sample_ns)?;
             }
         }
-        Task::Instructions { rounds } => slots.iter_mut().for_each(|slot| instructions(slot, rounds)),
+        Task::Instructions { rounds } => {
+            slots.iter_mut().for_each(|slot| instructions(slot, rounds))
+        }
         Task::Profile { millis, heap } => {
             let [slot] = &mut slots[..] else { bail!("a profile has one engine") };
             if let Some(engine) = &mut slot.engine {
-                profile::record(engine.as_mut(), Duration::from_millis(millis), heap, &job.black_box)?;
+                profile::record(
+                    engine.as_mut(),
+                    Duration::from_millis(millis),
+                    heap,
+                    &job.black_box,
+                )?;
             }
         }
     }
@@ -299,7 +323,8 @@ fn tail(slots: &mut [Slot], recorder: &BlackBox, turns: Turns) {
 fn summarise(sweep: u32, times: &mut [u64]) -> Option<Tail> {
     times.sort_unstable();
     let last = times.len().checked_sub(1)?;
-    let rank = |per_10_000: usize| float(times[(times.len() * per_10_000).div_ceil(10_000).max(1) - 1]);
+    let rank =
+        |per_10_000: usize| float(times[(times.len() * per_10_000).div_ceil(10_000).max(1) - 1]);
     let above = times.len() - times.partition_point(|&ns| ns <= 100_000);
     Some(Tail {
         sweep,
@@ -319,7 +344,8 @@ fn memory(slot: &mut Slot, before: &rusage::Memory, sample_ns: u64) {
         return;
     }
     let faults = rusage::minor_faults() - faults;
-    slot.answer.page_faults = Some(float(faults) / (float(rounds) * float(slot.answer.ops_per_round)));
+    slot.answer.page_faults =
+        Some(float(faults) / (float(rounds) * float(slot.answer.ops_per_round)));
     slot.answer.peak_bytes = before.growth();
     slot.read_metrics();
 }
@@ -328,7 +354,9 @@ fn allocs(slot: &mut Slot, sample_ns: u64) -> Result<()> {
     if slot.calibrate(sample_ns).is_none() {
         return Ok(());
     }
-    let Some(before) = counting::counts() else { bail!("this executable's allocator does not count") };
+    let Some(before) = counting::counts() else {
+        bail!("this executable's allocator does not count")
+    };
     let rounds = slot.answer.rounds;
     if slot.run(rounds).is_none() {
         return Ok(());
