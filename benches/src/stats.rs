@@ -164,6 +164,7 @@ pub fn paired(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::Rng;
     use proptest::prelude::*;
 
     /// A normal variate, by the sum of twelve uniforms.

@@ -2,6 +2,8 @@
 //!
 //! The terminal, Markdown and HTML differ only in how they draw what is decided here.
 
+use core::borrow::Borrow;
+
 use crate::report::schema::{CaseRow, EngineRow, Report, RoleName};
 use crate::runner::measure::AA_TOLERANCE;
 use crate::stats::{Interval, Standing, median};
@@ -139,10 +141,10 @@ pub struct Tally {
 
 /// Counts the rows of these cases.
 #[must_use]
-pub fn tally<'a>(cases: impl IntoIterator<Item = &'a CaseRow>) -> Tally {
+pub fn tally<C: Borrow<CaseRow>>(cases: impl IntoIterator<Item = C>) -> Tally {
     let mut tally = Tally::default();
     for case in cases {
-        for line in lines(case) {
+        for line in lines(case.borrow()) {
             match line.mark {
                 Mark::Error => tally.errors += 1,
                 _ if line.engine.role != RoleName::Peer => {}

@@ -3,6 +3,7 @@
 //! Positions are percentages of whatever width the row gets, so that a drawing fills a phone or a
 //! desk without its dots turning into ellipses: there is no view box to stretch.
 
+use core::borrow::Borrow;
 use core::fmt::Write;
 
 use crate::report::schema::RoleName;
@@ -26,9 +27,10 @@ pub struct Axis {
 impl Axis {
     /// The axis that holds all of these and 1.
     #[must_use]
-    pub fn around<'a>(intervals: impl IntoIterator<Item = &'a Interval>) -> Self {
+    pub fn around<I: Borrow<Interval>>(intervals: impl IntoIterator<Item = I>) -> Self {
         let (mut lo, mut hi) = NARROWEST;
         for interval in intervals {
+            let interval = interval.borrow();
             lo = lo.min(interval.lo.max(WIDEST.0));
             hi = hi.max(interval.hi.min(WIDEST.1));
         }

@@ -18,8 +18,6 @@ pub fn catalogue(which: Catalogue) -> Vec<Case> {
 }
 
 const OPS: u64 = 1_000;
-/// What every engine that works returns: the sum of `0..OPS`, folded through `black_box`.
-const SUM: u64 = OPS * (OPS - 1) / 2;
 
 /// Adds numbers, each `cost` times; `at_end` then says what becomes of the sum.
 struct Adder {
@@ -166,6 +164,9 @@ fn canaries() -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What every engine that works returns.
+    const SUM: u64 = OPS * (OPS - 1) / 2;
 
     #[test]
     fn adders_agree_and_every_case_is_well_formed() {
