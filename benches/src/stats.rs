@@ -164,8 +164,8 @@ pub fn paired(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
     use proptest::prelude::*;
+    use rand::Rng;
 
     /// A normal variate, by the sum of twelve uniforms.
     fn normal(rng: &mut SmallRng) -> f64 {

@@ -20,6 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     fetch(&workspace)?;
+    build(&workspace)?;
     let mut command = program(&workspace);
     command.arg("--").args(&args.args);
     let status = command.status().with_context(|| child::show(&command))?;
@@ -30,6 +31,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 /// Runs every row once; fails when any row is an error.
 pub(crate) fn verify(workspace: &Workspace) -> Result<()> {
     fetch(workspace)?;
+    build(workspace)?;
     let mut command = program(workspace);
     command.args(["--", "--verify"]);
     println!("   $ {}", child::show(&command));
@@ -43,6 +45,14 @@ pub(crate) fn verify(workspace: &Workspace) -> Result<()> {
 fn fetch(workspace: &Workspace) -> Result<()> {
     let mut command = Build::plain().cargo(workspace, "fetch");
     command.arg("--locked");
+    child::must(&mut command, Stderr::Terminal).map(drop)
+}
+
+/// Builds every executable of the package: the runner starts the others (one for each global
+/// allocator) from beside itself.
+fn build(workspace: &Workspace) -> Result<()> {
+    let mut command = Build::plain().cargo(workspace, "build");
+    command.args(["--profile", "bench", "--package", "benches", "--bins"]);
     child::must(&mut command, Stderr::Terminal).map(drop)
 }
 

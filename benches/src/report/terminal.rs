@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, TableComponent,
+};
 
 use crate::report::schema::{CaseRow, Report, RoleName};
 use crate::report::summary::{self, Line, Mark};
@@ -42,7 +44,8 @@ pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Resu
 
 fn crate_table(cases: &[&CaseRow], detailed: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_style(TableComponent::HeaderLines, '─');
     table.set_header([
         "case",
         "engine",
@@ -59,7 +62,10 @@ fn crate_table(cases: &[&CaseRow], detailed: bool) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    for case in cases {
+    for (index, case) in cases.iter().enumerate() {
+        if index > 0 {
+            table.add_row([""]);
+        }
         let lines = summary::lines(case);
         let shown = if detailed { lines.len() } else { brief(&lines) };
         let kept: Vec<&Line<'_>> = pick(&lines, shown, detailed);
