@@ -85,6 +85,7 @@ impl<const FIRST: u32, const CAP: u32> Backoff<FIRST, CAP> {
         if self.next.get() < CAP {
             self.pause();
         } else {
+            #[cfg(not(bug = "backoff_never_completes"))]
             self.at_cap.set((self.at_cap.get() + 1).min(PATIENCE));
             #[cfg(any(feature = "std", loom, shuttle))]
             thread::yield_now();
@@ -98,6 +99,13 @@ impl<const FIRST: u32, const CAP: u32> Backoff<FIRST, CAP> {
     #[must_use]
     pub fn is_completed(&self) -> bool {
         self.at_cap.get() == PATIENCE
+    }
+
+    /// Returns how many hints the next pause takes, outside a model.
+    #[inline]
+    #[must_use]
+    pub fn next_pause(&self) -> u32 {
+        self.next.get()
     }
 
     /// Starts again from the first pause.

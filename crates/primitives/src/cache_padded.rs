@@ -19,7 +19,11 @@ use core::ops::{Deref, DerefMut};
 /// }
 /// assert!(size_of::<Ring>() >= 128);
 /// ```
-#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), repr(align(128)))]
+#[cfg_attr(
+    all(any(target_arch = "x86_64", target_arch = "aarch64"), not(bug = "padding_one_line")),
+    repr(align(128))
+)]
+#[cfg_attr(bug = "padding_one_line", repr(align(64)))]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), repr(align(64)))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct CachePadded<T>(T);

@@ -63,9 +63,6 @@ const ALIVE: u8 = 2;
 /// The holding thread is past the destructor that would hand the slot back.
 const LATE: u8 = 4;
 
-/// Distance of two ids: the size of a cache entry, so that masking an id gives the entry's offset.
-const ID_STEP: u64 = 16;
-
 /// The type-erased head of a slot, which is all that a thread's exit touches.
 struct Header {
     state: AtomicU8,
@@ -197,17 +194,13 @@ impl<T: Send> ThreadSlots<T> {
         init: impl FnOnce() -> Result<T, E>,
         f: impl FnOnce(&T) -> R,
     ) -> Result<R, SlotError<E>> {
-        let slot = match self.cached() {
-            Some(slot) => slot,
-            None => self.claim(init)?,
-        };
-        Ok(slot.with(f))
+        self.look_up(Ok, |slots| slots.claim(init)).map(|slot| slot.with(f))
     }
 
     /// Runs `f` on this thread's value, if there is one.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.cached().or_else(|| self.registered()).map(|slot| slot.with(f))
+        self.look_up(Some, Self::registered).map(|slot| slot.with(f))
     }
 
     /// Returns this thread's value, made by `init` unless there is one already.
@@ -231,10 +224,7 @@ impl<T: Send> ThreadSlots<T> {
     where
         T: Sync,
     {
-        match self.cached() {
-            Some(slot) => Ok(slot.shared()),
-            None => self.claim(init).map(Slot::shared),
-        }
+        self.look_up(Ok, |slots| slots.claim(init)).map(Slot::shared)
     }
 
     /// Returns this thread's value, if there is one.
@@ -243,7 +233,7 @@ impl<T: Send> ThreadSlots<T> {
     where
         T: Sync,
     {
-        self.cached().or_else(|| self.registered()).map(Slot::shared)
+        self.look_up(Some, Self::registered).map(Slot::shared)
     }
 
     /// Runs `f` on every value, of living and of exited threads, in no order.
@@ -280,28 +270,34 @@ impl<T: Send> ThreadSlots<T> {
 
     #[inline]
     fn slot_or(&self, init: impl FnOnce() -> T) -> &Slot<T> {
-        match self.cached() {
-            Some(slot) => slot,
-            None => self.claim_or_abort(init),
-        }
+        self.look_up(|slot| slot, |slots| slots.claim_or_abort(init))
     }
 
-    /// The fast path: the slot this thread used last, or nearly last.
+    /// The fast path: `hit` on the slot if the thread's cache knows it, else `miss`.
     #[inline]
-    fn cached(&self) -> Option<&Slot<T>> {
+    fn look_up<'a, R>(
+        &'a self,
+        hit: impl FnOnce(&'a Slot<T>) -> R,
+        miss: impl FnOnce(&'a Self) -> R,
+    ) -> R {
         // ORD Relaxed: an id is set once and guards no memory; a stale 0 matches no cache entry.
-        let slot = registry::cached(self.id.load(Relaxed))?;
-        // SAFETY: the cache holds this object's id (I1), so `slot` is one of its slots, a `Slot<T>`
-        // that lives as long as the object (I4).
-        Some(unsafe { slot.cast::<Slot<T>>().as_ref() })
+        let id = self.id.load(Relaxed);
+        let (known, slot) = registry::cached(id);
+        if known == id {
+            // SAFETY: the cache holds this object's id (I1), so `slot` is one of its slots, a
+            // `Slot<T>` that lives as long as the object (I4).
+            hit(unsafe { &*slot.cast::<Slot<T>>() })
+        } else {
+            miss(self)
+        }
     }
 
     /// The slow path of a thread that is known, but not to the cache.
     #[cold]
     fn registered(&self) -> Option<&Slot<T>> {
-        // ORD Relaxed: as in `cached`.
+        // ORD Relaxed: as in `look_up`.
         let slot = registry::find(self.id.load(Relaxed))?;
-        // SAFETY: the registry holds this object's id (I1): as in `cached`.
+        // SAFETY: the registry holds this object's id (I1): as in `look_up`.
         Some(unsafe { slot.cast::<Slot<T>>().as_ref() })
     }
 
@@ -355,18 +351,18 @@ impl<T: Send> ThreadSlots<T> {
     }
 
     fn assign_id(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(ID_STEP);
-        // ORD Relaxed: as in `cached`; the compare-exchange below decides between two threads.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // ORD Relaxed: as in `look_up`; the compare-exchange below decides between two threads.
         let id = self.id.load(Relaxed);
         if id != 0 {
             return id;
         }
-        // ORD Relaxed: only uniqueness matters, which the read-modify-write gives. 2^60 ids last
-        // for centuries.
-        #[cfg(not(bug = "slots_id_reused"))]
-        let fresh = NEXT.fetch_add(ID_STEP, Relaxed);
-        #[cfg(bug = "slots_id_reused")]
-        let fresh = NEXT.load(Relaxed) + (ptr::from_ref(self).addr() as u64 & !(ID_STEP - 1));
+        // ORD Relaxed: only uniqueness matters, which the read-modify-write gives. 2^56 numbers last
+        // for two years at a thousand million objects a second.
+        let number = NEXT.fetch_add(1, Relaxed);
+        #[cfg(bug = "slots_id_is_the_address")]
+        let number = ptr::from_ref(self).addr() as u64 + number * 0;
+        let fresh = registry::id_of(number);
         // ORD Relaxed: the id guards no memory.
         match self.id.compare_exchange(0, fresh, Relaxed, Relaxed) {
             Ok(_) => fresh,

@@ -129,6 +129,6 @@ pub(crate) fn weak_call_fails() -> bool {
     });
     run(|run| {
         run.weak_calls.insert((me.thread, n));
-        run.fails == Some((me.thread, n))
+        run.fails == Some((me.thread, n)) && !cfg!(bug = "facade_weak_is_strong")
     })
 }
