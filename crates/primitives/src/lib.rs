@@ -9,7 +9,7 @@ mod backoff;
 mod cache_padded;
 #[cfg(any(loom, shuttle))]
 pub mod model;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub mod percpu;
 pub mod sync;
 #[cfg(all(any(feature = "std", loom, shuttle), target_has_atomic = "64"))]
