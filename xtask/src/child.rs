@@ -1,11 +1,12 @@
 //! Runs child processes: says what runs, captures what they print, and ends them at a time limit.
 
 use anyhow::{Context, Result};
+use core::time::Duration;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a child left behind.
 pub(crate) struct Done {

@@ -9,10 +9,12 @@ mod bench;
 mod cargo;
 mod check;
 mod child;
+mod fuzz;
 mod loom;
 mod orderings;
 mod planted;
 mod readme;
+mod sanitize;
 mod steps;
 mod test;
 mod weaken;
@@ -36,6 +38,10 @@ enum Task {
     Loom(loom::Args),
     /// Check formatting, lints, docs, no_std, features, dependencies, and the rules of the source.
     Check,
+    /// Run the tests under AddressSanitizer, LeakSanitizer and ThreadSanitizer (nightly).
+    Sanitize(sanitize::Args),
+    /// Fuzz sequences of operations against shadow models (nightly).
+    Fuzz(fuzz::Args),
     /// Rewrite the measured tables of the READMEs from the committed records.
     Readme(readme::Args),
     /// Measure our crates beside their peers.
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
         Task::Test(args) => test::main(&args),
         Task::Loom(args) => loom::main(&args),
         Task::Check => check::main(),
+        Task::Sanitize(args) => sanitize::main(&args),
+        Task::Fuzz(args) => fuzz::main(&args),
         Task::Readme(args) => readme::main(&args),
         Task::Bench(args) => bench::main(&args),
     };

@@ -4,8 +4,9 @@
 //! its steps fails; a step that was not run does not fail it, but stands in the summary.
 
 use anyhow::{Result, bail};
+use core::time::Duration;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How a step ended, when it did not fail (a failure is an `Err`).
 pub(crate) enum Outcome {
