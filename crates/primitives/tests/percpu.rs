@@ -293,3 +293,53 @@ fn debug_output_names_the_mode() {
     }
     assert_eq!(sections_here(), modes().contains(&Mode::Rseq));
 }
+
+/// A thread that the kernel keeps no area for (here: one that gave its registration back) has a negative id: no
+/// section may run on it, and all operations work all the same.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#[test]
+fn an_unregistered_thread_uses_the_extra_shard() {
+    const UNREGISTER: libc::c_int = 1;
+    const SIGNATURE: u32 = 0x5305_3053;
+    if !sections_here() {
+        eprintln!("not run: no restartable sequences in this process");
+        return;
+    }
+    let stack = PerCpuStack::<15>::new();
+    let counter = PerCpuCounter::new();
+    assert_eq!((stack.mode(), counter.mode()), (Mode::Rseq, Mode::Rseq));
+    thread::spawn(move || {
+        // SAFETY: a symbol name with its terminating zero.
+        let offset = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_offset".as_ptr()) };
+        assert!(!offset.is_null());
+        // SAFETY: the C library's ABI: an initialised `ptrdiff_t`.
+        let offset = unsafe { *offset.cast::<isize>() };
+        let thread_pointer: *mut u8;
+        // SAFETY: the first word of the x86-64 thread control block is its own address.
+        unsafe {
+            core::arch::asm!("mov {}, qword ptr fs:[0]", out(reg) thread_pointer, options(nostack))
+        };
+        let area = thread_pointer.wrapping_offset(offset);
+        // Its size: what glibc 2.35 to 2.40 registers, then what later ones may.
+        let gone = [32_u32, 28, 64, 20].iter().any(|&bytes| {
+            // SAFETY: ends the kernel's writes to this thread's area; a wrong size is refused.
+            unsafe { libc::syscall(libc::SYS_rseq, area, bytes, UNREGISTER, SIGNATURE) == 0 }
+        });
+        if !gone {
+            eprintln!("not run: the kernel did not take the registration back");
+            return;
+        }
+        assert!((current_cpu().get() as usize) < possible_cpus(), "asked elsewhere");
+        for i in 0..15 {
+            assert_eq!(stack.push(token(i)), Ok(()));
+        }
+        assert_eq!(stack.push(token(15)), Err(Full(token(15))), "the extra shard is full");
+        assert!((0..15).rev().all(|i| stack.pop() == Some(token(i))));
+        assert_eq!(stack.pop(), None);
+        (0..1000).for_each(|_| counter.add(1));
+        assert_eq!((counter.sum(), counter.aborts()), (1000, 0));
+        assert_eq!(PerCpuCounter::new().mode(), Mode::Atomic, "what is made here works here");
+    })
+    .join()
+    .unwrap();
+}

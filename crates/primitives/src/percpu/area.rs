@@ -131,9 +131,7 @@ pub(crate) fn registered_offset() -> Option<isize> {
 /// The `cpu_id` of this thread's area; negative when it is not registered (A2).
 ///
 /// # Safety
-/// `offset` is the offset of an area of at least 8 bytes in every thread: A1, or [`UNREGISTERED`].
-///
-/// [`UNREGISTERED`]: unregistered_offset
+/// `offset` is the offset of an area of at least 8 bytes in every thread: A1, or that of `unregistered_offset`.
 #[inline(always)]
 pub(crate) unsafe fn thread_cpu(offset: isize) -> i32 {
     let cpu: i32;
