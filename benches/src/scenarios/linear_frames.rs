@@ -6,6 +6,8 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use alloc_linear::FrameRef;
+
 use super::Round;
 use super::checksum::fold;
 use super::linear::{CRATE, synthetic};
@@ -13,6 +15,7 @@ use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
 use crate::engines::heap::Heap;
 use crate::engines::linear::{Frames, Linear};
+use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
 use crate::{bump_peers, heap_peers};
@@ -34,14 +37,36 @@ struct Object {
     before: u64,
 }
 
+impl Object {
+    #[inline(always)]
+    fn first(index: u64) -> Self {
+        Self { position: index, speed: index.wrapping_mul(3), before: 0 }
+    }
+
+    #[inline(always)]
+    fn next(self, index: u64) -> Self {
+        Self {
+            position: self.position.wrapping_add(self.speed),
+            speed: self.speed ^ index,
+            before: self.position,
+        }
+    }
+
+    fn fold_into(self, sum: u64) -> u64 {
+        [self.position, self.speed, self.before].into_iter().fold(sum, fold)
+    }
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let mut engines = vec![
         frames().primary(),
+        names(),
         pair::<Linear<8>>(),
         pair::<Null>(),
         pair::<Heap<Glibc>>().reference(),
     ];
     engines.extend(heap_peers!(pair));
+    engines.push(pair::<OwnHeap>());
     engines.extend(bump_peers!(pair));
     vec![Case {
         id: "linear/frames/by-frame",
@@ -60,6 +85,13 @@ pub(super) fn cases() -> Vec<Case> {
 fn frames() -> EngineSpec {
     engines::spec::<Linear<8>>(ByFrame::<Frames>::build)
         .configured("frames", "Frames<2>: the ring resets and lends the oldest region")
+}
+
+fn names() -> EngineSpec {
+    engines::spec::<Linear<8>>(ByName::build).configured(
+        "frame-refs",
+        "Frames<2> in safe code: objects are named by FrameRef, and each read checks the frame",
+    )
 }
 
 fn pair<R: Region>() -> EngineSpec {
@@ -134,30 +166,21 @@ impl<G: Ring> ByFrame<G> {
         for (index, (slot, before)) in (0_u64..).zip(now.iter_mut().zip(before)) {
             // SAFETY: allocated in the frame before, which is still alive.
             let before = unsafe { before.read() };
-            *slot = NonNull::from(region.alloc(Object {
-                position: before.position.wrapping_add(before.speed),
-                speed: before.speed ^ index,
-                before: before.position,
-            }));
+            *slot = NonNull::from(region.alloc(before.next(index)));
         }
     }
 
     #[inline(never)]
     fn first_frame(region: &G::Region, now: &mut [NonNull<Object>]) {
         for (index, slot) in (0_u64..).zip(now) {
-            *slot = NonNull::from(region.alloc(Object {
-                position: index,
-                speed: index.wrapping_mul(3),
-                before: 0,
-            }));
+            *slot = NonNull::from(region.alloc(Object::first(index)));
         }
     }
 
     fn sum(frame: &[NonNull<Object>]) -> u64 {
         frame.iter().fold(0, |sum, object| {
             // SAFETY: allocated in the last frame, which is alive.
-            let Object { position, speed, before } = unsafe { object.read() };
-            [position, speed, before].into_iter().fold(sum, fold)
+            unsafe { object.read() }.fold_into(sum)
         })
     }
 }
@@ -194,5 +217,58 @@ impl<G: Ring> Round for ByFrame<G> {
             self.alive[turn] = OBJECTS;
         }
         if sum { Self::sum(&self.tables[(FRAMES - 1) % 2]) } else { 0 }
+    }
+}
+
+/// Our ring in safe code: no pointer is kept, each object of the frame before is reached by name.
+struct ByName {
+    ring: Frames,
+    /// The objects of the two frames alive, by turn.
+    names: [Vec<FrameRef<Object>>; 2],
+}
+
+impl ByName {
+    #[inline(never)]
+    fn first_frame(ring: &Frames, now: &mut Vec<FrameRef<Object>>) {
+        now.clear();
+        now.extend((0..OBJECTS as u64).map(|index| ring.keep(Object::first(index))));
+    }
+
+    #[inline(never)]
+    fn frame(ring: &Frames, before: &[FrameRef<Object>], now: &mut Vec<FrameRef<Object>>) {
+        now.clear();
+        now.extend((0_u64..).zip(before).map(|(index, &before)| {
+            let before = ring.get(before).expect("the frame before is alive");
+            ring.keep(before.next(index))
+        }));
+    }
+}
+
+impl Round for ByName {
+    const OPS: u64 = FRAMES as u64;
+
+    fn new() -> Self {
+        let names = || Vec::with_capacity(OBJECTS);
+        Self { ring: Ring::with_capacity(FRAME_CAPACITY_BYTES), names: [names(), names()] }
+    }
+
+    fn round(&mut self, sum: bool) -> u64 {
+        let [even, odd] = &mut self.names;
+        for frame in 0..FRAMES {
+            let (now, before) =
+                if frame % 2 == 0 { (&mut *even, &*odd) } else { (&mut *odd, &*even) };
+            self.ring.advance();
+            if frame == 0 {
+                Self::first_frame(&self.ring, now);
+            } else {
+                Self::frame(&self.ring, before, now);
+            }
+        }
+        if !sum {
+            return 0;
+        }
+        self.names[(FRAMES - 1) % 2].iter().fold(0, |sum, &name| {
+            self.ring.get(name).expect("the last frame is alive").fold_into(sum)
+        })
     }
 }

@@ -14,6 +14,7 @@ use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
 use crate::engines::heap::Heap;
 use crate::engines::linear::Linear;
+use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
 use crate::{bump_peers, heap_peers};
@@ -33,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         layouts::<Heap<Glibc>>().reference(),
     ];
     engines.extend(heap_peers!(layouts));
+    engines.push(layouts::<OwnHeap>());
     engines.extend(bump_peers!(layouts));
     vec![Case {
         id: "linear/layouts/warm",

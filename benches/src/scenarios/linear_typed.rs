@@ -11,6 +11,7 @@ use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
 use crate::engines::heap::Heap;
 use crate::engines::linear::Linear;
+use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
 use crate::{bump_peers, heap_peers};
@@ -39,6 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
             engines.push(typed::<Null>());
             engines.push(typed::<Heap<Glibc>>().reference());
             engines.extend(heap_peers!(typed));
+            engines.push(typed::<OwnHeap>());
             engines.extend(bump_peers!(typed));
             engines
         },
