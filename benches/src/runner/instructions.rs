@@ -63,7 +63,7 @@ pub fn count(
     let answer = spawner
         .run_command(
             &mut command,
-            case.id,
+            case,
             &[engine],
             Task::Instructions { rounds },
             Duration::from_secs(280),

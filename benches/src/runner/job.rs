@@ -34,8 +34,9 @@ pub struct Job {
     pub catalogue: Catalogue,
     /// Its id.
     pub case: String,
-    /// Engines by their index in the case; one may stand twice (the A/A control).
-    pub slots: Vec<usize>,
+    /// Engines by name and configuration, since another revision may number them otherwise; one
+    /// may stand twice (the A/A control).
+    pub slots: Vec<(String, String)>,
     /// What to do with them.
     pub task: Task,
     /// The black box.
@@ -123,7 +124,7 @@ pub struct Tail {
 /// What one slot did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SlotAnswer {
-    /// Its engine's index.
+    /// Its engine's index in the parent's list.
     pub engine: usize,
     /// The checksum of its rounds; where they differed, `error` says so.
     pub checksum: Option<u64>,

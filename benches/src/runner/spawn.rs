@@ -59,6 +59,18 @@ impl Spawner {
         Ok(Spawner::new(exe, catalogue, scratch.to_owned()))
     }
 
+    /// Children of another build of the same program.
+    #[must_use]
+    pub fn with_exe(&self, exe: PathBuf) -> Self {
+        Spawner { exe, ..self.clone() }
+    }
+
+    /// Returns the folder for scratch files.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
     /// Returns the executable for a case.
     ///
     /// # Errors
@@ -97,7 +109,7 @@ impl Spawner {
     ) -> Result<Answer, Death> {
         let exe =
             self.executable(case, flavour).map_err(|e| Death { slot: None, why: e.to_string() })?;
-        self.run_command(Command::new(exe).arg("worker"), case.id, slots, task, timeout)
+        self.run_command(Command::new(exe).arg("worker"), case, slots, task, timeout)
     }
 
     /// As [`run`](Self::run), with a command of the caller's that ends in a worker.
@@ -108,7 +120,7 @@ impl Spawner {
     pub fn run_command(
         &self,
         command: &mut Command,
-        case: &str,
+        case: &Case,
         slots: &[usize],
         task: Task,
         timeout: Duration,
@@ -119,13 +131,24 @@ impl Spawner {
         let black_box = self.scratch.join(format!("last-{}-{serial}", std::process::id()));
         let job = Job {
             catalogue: self.catalogue,
-            case: case.to_owned(),
-            slots: slots.to_vec(),
+            case: case.id.to_owned(),
+            slots: slots
+                .iter()
+                .map(|&slot| {
+                    (case.engines[slot].name.to_owned(), case.engines[slot].config.to_owned())
+                })
+                .collect(),
             task,
             black_box: black_box.clone(),
         };
         let result = converse(command, &job, timeout);
         let slot = BlackBox::last(&black_box);
+        let result = result.map(|mut answer| {
+            for (answer, &engine) in answer.slots.iter_mut().zip(slots) {
+                answer.engine = engine;
+            }
+            answer
+        });
         result.map_err(|error| Death { slot, why: format!("{error:#}") })
     }
 }

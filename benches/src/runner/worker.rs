@@ -163,8 +163,13 @@ fn perform(job: &Job) -> Result<Answer> {
     let Some(case) = cases.iter().find(|case| case.id == job.case) else {
         bail!("no case {:?} in this executable", job.case);
     };
-    if let Some(slot) = job.slots.iter().find(|&&slot| slot >= case.engines.len()) {
-        bail!("{}: no engine {slot}, it has {}", case.id, case.engines.len());
+    let mut chosen = Vec::new();
+    for (name, config) in &job.slots {
+        let at = case.engines.iter().position(|e| e.name == name && e.config == config);
+        let Some(at) = at else {
+            bail!("{}: no engine {name}/{config} in this executable", case.id)
+        };
+        chosen.push(at);
     }
     let recorder = BlackBox::open(&job.black_box);
     let input = (case.input)();
@@ -172,7 +177,7 @@ fn perform(job: &Job) -> Result<Answer> {
     let before = rusage::Memory::baseline();
     let began = Instant::now();
     let mut slots: Vec<Slot> = Vec::new();
-    for (index, &engine) in job.slots.iter().enumerate() {
+    for (index, engine) in chosen.into_iter().enumerate() {
         recorder.note(index);
         let mut answer = SlotAnswer { engine, ..SlotAnswer::default() };
         let built = panic::catch_unwind(AssertUnwindSafe(|| (case.engines[engine].build)()));
