@@ -137,7 +137,7 @@ fn measure(spawner: Spawner, cases: &[Case], budget: Budget) -> (Report, Vec<Str
         if !io::stderr().is_terminal() {
             let _ = writeln!(io::stderr(), "[{}/{}] {}", rows.len() + 1, cases.len(), case.id);
         }
-        rows.push(session.case(case, shares.next(), &mut |step| {
+        rows.push(session.case(case, shares.take(), &mut |step| {
             bar.set_message(format!("{}: {step}", case.id))
         }));
         bar.inc(1);

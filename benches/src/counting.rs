@@ -4,9 +4,10 @@
 //! for heap profiles and never while anything is timed. Counts cover the whole process, threads
 //! of engines included; `realloc` counts as one call.
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
 static LINKED: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);

@@ -186,15 +186,14 @@ mod tests {
 
     #[test]
     fn axis_is_logarithmic_holds_one_and_stays_inside() {
-        let axis =
-            Axis::around(&[Interval { ratio: 0.5, lo: 0.25, hi: 0.6 }, Interval::exact(4.0)]);
+        let axis = Axis::around([Interval { ratio: 0.5, lo: 0.25, hi: 0.6 }, Interval::exact(4.0)]);
         assert!((axis.at(1.0) - 50.0).abs() < 1e-9, "1 is half-way between 1/4 and 4");
         assert!((axis.at(0.25) - MARGIN).abs() < 1e-9);
         assert!((axis.at(f64::INFINITY) - (100.0 - MARGIN)).abs() < 1e-9);
         assert_eq!(axis.ticks(), [0.25, 0.5, 1.0, 2.0, 4.0]);
-        let wide = Axis::around(&[Interval::exact(f64::INFINITY)]);
+        let wide = Axis::around([Interval::exact(f64::INFINITY)]);
         assert!(wide.ticks().len() <= 6 && wide.ticks().contains(&1.0));
-        let narrow = Axis::around(&[Interval::exact(1.01)]);
+        let narrow = Axis::around([Interval::exact(1.01)]);
         assert_eq!(narrow.ticks(), [0.8, 1.0, 1.25]);
     }
 

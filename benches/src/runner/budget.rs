@@ -88,7 +88,7 @@ impl Shares {
     }
 
     /// Returns the time of the next case; a full run gives each what it needs, within reason.
-    pub fn next(&mut self) -> Duration {
+    pub fn take(&mut self) -> Duration {
         let left = self.left.max(1);
         self.left = left - 1;
         match self.end {
@@ -114,15 +114,15 @@ mod tests {
     #[test]
     fn what_one_case_leaves_goes_to_the_others() {
         let mut shares = Shares::new(&Budget::quick(false), 30);
-        let first = shares.next();
-        let second = shares.next();
+        let first = shares.take();
+        let second = shares.take();
         assert!(second > first, "{first:?} unused, then {second:?}");
         assert!(first <= QUICK / 30);
         let mut last = second;
         for _ in 2..30 {
-            last = shares.next();
+            last = shares.take();
         }
         assert!(last > QUICK / 2 && last <= QUICK, "{last:?} for the last");
-        assert!(Shares::new(&Budget::full(), 2).next() >= Duration::from_secs(60));
+        assert!(Shares::new(&Budget::full(), 2).take() >= Duration::from_secs(60));
     }
 }

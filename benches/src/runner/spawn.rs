@@ -1,11 +1,12 @@
 //! Child processes: started, watched, and when they die, asked who was running.
 
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::time::Duration;
 use std::{env, thread};
 
 use anyhow::{Context, Result, bail};
