@@ -3,7 +3,7 @@
 //! | build | atomics, cells, threads | cost |
 //! |---|---|---|
 //! | plain | `core` and `std`, re-exported; transparent wrappers where the interfaces differ | none: `tests/zero_cost.rs` compares the instructions |
-//! | `--cfg loom` | wrappers over loom's | a model: every interleaving, see [`model`](crate::model) |
+//! | `--cfg loom` | wrappers over loom's | a model: every interleaving, see the `model` module |
 //! | `--cfg shuttle` | shuttle's | a randomised schedule, sequentially consistent |
 //!
 //! Code writes
@@ -28,12 +28,12 @@
 //!    access here first touches a shadow atomic: a relaxed read-modify-write of another location,
 //!    which orders nothing and makes every two accesses dependent.
 //! 2. **Weak compare-exchange fails.** Once per execution, at every place in turn: see
-//!    [`model::Model`](crate::model).
+//!    `model::Model`.
 //! 3. **Freeing is writing.** Dropping an atomic, a cell or a [`alloc::Track`], and freeing a block
 //!    from [`alloc`](mod@alloc), must happen after every access to it, or the model fails. Blocks are
 //!    kept until the execution ends, so a late access is a named panic.
 //! 4. **Call sites have names.** One ordering can be weakened, or a thread frozen, by an
-//!    environment variable: see [`model`](crate::model).
+//!    environment variable: see the `model` module.
 
 #[cfg(all(loom, shuttle))]
 compile_error!(
