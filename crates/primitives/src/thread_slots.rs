@@ -25,8 +25,8 @@
 //!
 //! **Ordering edges.**
 //! - `slot-publish`: `push` → every walk of the list. The slot's T and `next` are written before.
-//! - `slot-handover`: `release` at thread exit → `adopt`. T passes from one thread to the next.
-//! - `slot-free`: the first of `release` and `retire` → the second, or the sweep, which frees.
+//! - `slot-handover`: `hand_back` at thread exit → `adopt`. T passes from one thread to the next.
+//! - `slot-free`: the first of `hand_back` (exit, sweep) and `retire` (drop) → the second, which frees.
 //!
 //! **Cost.** A hit: see the crate's design page. First use by a thread: a walk over the slots (at
 //! most the peak number of threads), one allocation when none can be adopted. 16 bytes per thread
@@ -493,7 +493,7 @@ impl Header {
         let free = unsafe { header.as_ref() }.free;
         // SAFETY: as above, up to the moment ALIVE is cleared.
         let state = unsafe { &(*header.as_ptr()).state };
-        // ORD[slot-free] AcqRel ↔ AcqRel in `hand_back`, and Release → Acquire in `is_dead`.
+        // ORD[slot-free] AcqRel ↔ AcqRel in `hand_back`.
         let before = state.fetch_and(!ALIVE, AcqRel);
         debug_assert!(before & ALIVE != 0, "retired a slot twice: state {before:#x}");
         if before & OWNED == 0 || before & LATE != 0 || cfg!(bug = "slots_drop_frees_owned") {
@@ -505,8 +505,8 @@ impl Header {
     /// Says whether the object is gone. Called by the owner thread, which may then hand the slot
     /// back for good.
     fn is_dead(&self) -> bool {
-        // ORD[slot-free] Acquire ← Release in `retire`: the drop's accesses happen before our free.
-        self.state.load(Acquire) & ALIVE == 0
+        // ORD Relaxed: a cleared ALIVE stays cleared, and `hand_back` orders the drop before the free.
+        self.state.load(Relaxed) & ALIVE == 0
     }
 }
 

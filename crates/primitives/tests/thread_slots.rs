@@ -164,12 +164,14 @@ fn new_object_at_the_same_address_starts_empty() {
 
 #[test]
 fn object_dropped_elsewhere_then_a_new_one_here() {
+    let mut place = ThreadSlots::new();
     for i in 0..100 {
-        let slots = Box::new(ThreadSlots::new());
-        assert_eq!(*slots.get_or(|| i), i);
-        thread::spawn(move || drop(slots)).join().unwrap();
-        let slots = Box::new(ThreadSlots::<i32>::new());
-        assert_eq!(slots.get(), None);
+        assert_eq!(*place.get_or(|| i), i, "the value of object {i}, not of one before it");
+        // Dropped by another thread, so that this one still holds a slot of it.
+        thread::scope(|scope| {
+            scope.spawn(|| place = ThreadSlots::new());
+        });
+        assert_eq!(place.get(), None);
     }
 }
 
