@@ -19,10 +19,17 @@ use std::process::{Command, ExitCode};
 /// Most lines of the root README.
 const README_LINES: usize = 150;
 
+/// What `cargo xtask check` accepts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run only checks whose name holds one of these words (`unsafe`, `ORD`, `lints`, `licences`).
+    only: Vec<String>,
+}
+
 /// Runs the command.
-pub(crate) fn main() -> Result<ExitCode> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
-    let mut steps = Steps::new("check");
+    let mut steps = Steps::new("check").only(&args.only);
     let plain = Build::plain();
 
     steps.step("Cargo.lock is current", || {

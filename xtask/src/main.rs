@@ -37,7 +37,7 @@ enum Task {
     /// Run the loom models; with `--weaken`, weaken every memory ordering and expect a failure.
     Loom(loom::Args),
     /// Check formatting, lints, docs, no_std, features, dependencies, and the rules of the source.
-    Check,
+    Check(check::Args),
     /// Run the tests under AddressSanitizer, LeakSanitizer and ThreadSanitizer (nightly).
     Sanitize(sanitize::Args),
     /// Fuzz sequences of operations against shadow models (nightly).
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Test(args) => test::main(&args),
         Task::Loom(args) => loom::main(&args),
-        Task::Check => check::main(),
+        Task::Check(args) => check::main(&args),
         Task::Sanitize(args) => sanitize::main(&args),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Readme(args) => readme::main(&args),

@@ -52,12 +52,20 @@ pub(crate) struct Steps {
     command: &'static str,
     started: Instant,
     steps: Vec<Step>,
+    /// Words of which a step's name must hold one; none chooses all.
+    only: Vec<String>,
 }
 
 impl Steps {
     /// Starts a command.
     pub(crate) fn new(command: &'static str) -> Self {
-        Self { command, started: Instant::now(), steps: Vec::new() }
+        Self { command, started: Instant::now(), steps: Vec::new(), only: Vec::new() }
+    }
+
+    /// Runs only steps whose name holds one of `words`, if there are any.
+    pub(crate) fn only(mut self, words: &[String]) -> Self {
+        self.only = words.to_vec();
+        self
     }
 
     /// Runs one step and says how it ended; returns whether it passed.
@@ -67,6 +75,9 @@ impl Steps {
         body: impl FnOnce() -> Result<Outcome>,
     ) -> bool {
         let name = name.into();
+        if !self.only.is_empty() && !self.only.iter().any(|word| name.contains(word)) {
+            return false;
+        }
         println!("== {name}");
         let started = Instant::now();
         let result = body();
@@ -84,6 +95,10 @@ impl Steps {
 
     /// Prints the summary; the exit code says whether any step failed.
     pub(crate) fn finish(self) -> ExitCode {
+        if self.steps.is_empty() {
+            println!("{}: no such step ({})", self.command, self.only.join(", "));
+            return ExitCode::FAILURE;
+        }
         println!("\n{}: {} steps in {:.1} s", self.command, self.steps.len(), self.seconds());
         for step in &self.steps {
             let first = step.note.lines().next().unwrap_or_default();
@@ -126,6 +141,7 @@ impl State {
 mod tests {
     use super::{Steps, findings, not_run, passed};
     use anyhow::anyhow;
+    use std::process::ExitCode;
 
     #[test]
     fn one_failed_step_fails_the_command() {
@@ -133,10 +149,17 @@ mod tests {
         assert!(steps.step("good", || passed("1 thing")));
         assert!(!steps.step("bad", || Err(anyhow!("planted"))));
         assert_eq!(steps.failed(), 1);
-        assert_eq!(
-            format!("{:?}", steps.finish()),
-            format!("{:?}", std::process::ExitCode::FAILURE)
-        );
+        assert_eq!(format!("{:?}", steps.finish()), format!("{:?}", ExitCode::FAILURE));
+    }
+
+    #[test]
+    fn only_chosen_steps_run_and_choosing_none_fails() {
+        let mut steps = Steps::new("planted").only(&["unsafe".to_owned()]);
+        assert!(!steps.step("licences", || panic!("not chosen")));
+        assert!(steps.step("every unsafe block", || passed("1 place")));
+        let mut none = Steps::new("planted").only(&["no such word".to_owned()]);
+        assert!(!none.step("licences", || panic!("not chosen")));
+        assert_eq!(format!("{:?}", none.finish()), format!("{:?}", ExitCode::FAILURE));
     }
 
     #[test]

@@ -122,6 +122,10 @@ extern \"C\" fn _start() -> ! {
     loop {}
 }
 
+// `alloc` as shipped was compiled to unwind and names this; nothing here unwinds.
+#[unsafe(no_mangle)]
+extern \"C\" fn rust_eh_personality() {}
+
 ";
 
 /// Whether a crate root says that it needs no standard library, always or without a feature.
