@@ -33,7 +33,9 @@ pub enum End {
 /// 2. the bytes kept have the values they had;
 /// 3. the block is from then on the returned slice: it may be resized again or deallocated with a
 ///    layout whose size lies between `new.size()` and the length of the slice;
-/// 4. after an error the old block is as it was.
+/// 4. after an error the old block is as it was;
+/// 5. no call uses the structure that the block backs. (It may panic: then the old block is as it
+///    was.)
 pub unsafe trait GrowInPlace: Allocator {
     /// Extends a block at `end`, and returns the block as it is now.
     ///

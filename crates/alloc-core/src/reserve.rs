@@ -171,14 +171,17 @@ impl Reserved {
 
     /// Gives the pages of a part of the mapping back to the system and makes it inaccessible.
     fn discard(&self, start: NonNull<u8>, len_bytes: usize) -> bool {
-        if cfg!(bug = "reserved-keeps-pages") {
-            return self.protect(start, len_bytes, libc::PROT_NONE);
+        // Protection first: it can fail (a limit on mappings), and then every byte is as it was.
+        if !self.protect(start, len_bytes, libc::PROT_NONE) {
+            return false;
         }
-        // SAFETY: the range lies in our private mapping (I1) and, being outside the block that
-        // remains (I3), holds nothing that anybody may still read.
-        let advised =
+        if !cfg!(bug = "reserved-keeps-pages") {
+            // Refused for locked memory: then the pages stay with us, out of everybody's reach.
+            // SAFETY: the range lies in our private mapping (I1) and, being outside the block that
+            // remains (I3), holds nothing that anybody may still read.
             unsafe { libc::madvise(start.as_ptr().cast(), len_bytes, libc::MADV_DONTNEED) };
-        advised == 0 && self.protect(start, len_bytes, libc::PROT_NONE)
+        }
+        true
     }
 
     fn protect(&self, start: NonNull<u8>, len_bytes: usize, protection: libc::c_int) -> bool {
@@ -244,6 +247,13 @@ unsafe impl Allocator for Reserved {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         debug_assert!(new.size() <= old.size(), "shrink to {} from {}", new.size(), old.size());
+        if new.size() == 0 {
+            // The empty block is given back without a call that would end the old one.
+            let empty = self.allocate(new)?;
+            // SAFETY: the caller's promise, passed on: `ptr` is our block, and given up.
+            unsafe { self.deallocate(ptr, old) };
+            return Ok(empty);
+        }
         if new.align() > self.page_bytes {
             return Err(AllocError);
         }
@@ -254,7 +264,8 @@ unsafe impl Allocator for Reserved {
 // SAFETY: 1. `commit` keeps the end that does not move (`End::High`: offset 0; `End::Low`: the
 // block always ends at `base + reserved_bytes`), and rounds sizes up; 2. `mprotect` changes no
 // contents, and `discard` touches only bytes outside what is kept; 3. the block is the committed
-// part, whatever the layout says; 4. `commit` changes its state last, after every call succeeded.
+// part, whatever the layout says; 4. `commit` changes its state last, after every call succeeded;
+// 5. nothing but system calls is called.
 unsafe impl GrowInPlace for Reserved {
     unsafe fn grow_in_place(
         &self,

@@ -36,7 +36,7 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
         self.counters().freed();
         // A closed region's cursor is no block's address, so nothing is given back there.
         if ptr == self.cursor() {
-            self.set_cursor(self.top_of(ptr, layout));
+            self.set_cursor(self.top_of_newest(layout));
         }
     }
 
@@ -53,6 +53,7 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
             let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
             // SAFETY: `block` is fresh (I3) and at least `old.size()` long; the caller lends `ptr`.
             unsafe { block.copy_from_nonoverlapping(ptr, old.size()) };
+            self.counters().freed();
             block
         };
         Ok(NonNull::slice_from_raw_parts(block, new.size()))
@@ -92,6 +93,7 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
             let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
             // SAFETY: `block` is fresh (I3) and `new.size()` long, the old one is at least that.
             unsafe { block.copy_from_nonoverlapping(ptr, new.size()) };
+            self.counters().freed();
             block
         } else if moves {
             self.shrink_newest(ptr, old, new)
@@ -103,15 +105,18 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
-    /// Where the room of the block at `ptr` ends (A1).
+    /// Where the room of the newest block, of this layout, ends (A1).
+    ///
+    /// Derived from the region's own pointer: the caller's may be good for its block alone, and
+    /// what follows from the result becomes the cursor.
     #[inline(always)]
-    fn top_of(&self, ptr: NonNull<u8>, layout: Layout) -> NonNull<u8> {
+    fn top_of_newest(&self, layout: Layout) -> NonNull<u8> {
         let size = if cfg!(bug = "dealloc-breaks-min-align") {
             layout.size()
         } else {
             (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg()
         };
-        at(ptr, ptr.addr().get() + size)
+        at(self.cursor(), self.cursor().addr().get() + size)
     }
 
     /// Moves the newest block down to where it has `new.size()` bytes.
@@ -119,10 +124,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         let place = |top: NonNull<u8>| {
             bump::down::<MIN_ALIGN>(self.start().addr().get(), top.addr().get(), new)
         };
-        let top = self.top_of(ptr, old);
+        let top = self.top_of_newest(old);
         let address = match place(top) {
             Some(address) => address,
-            None if self.extend(new.size() - old.size(), new.align()) => place(top)?,
+            None if self.extend(top, new) => place(top)?,
             None => return None,
         };
         let block = at(self.cursor(), address);
@@ -131,15 +136,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         // below it (I3), all of the region; the two may overlap, which `copy_from` allows.
         unsafe { block.copy_from(ptr, copied) };
         self.set_cursor(block);
-        self.counters().allocated(0, 0, || self.used_bytes());
+        self.counters().regrown(new.size() - old.size(), || self.used_bytes());
         Some(block)
     }
 
     /// Moves the newest block up to the end of its room, leaving what it no longer needs free.
     fn shrink_newest(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
-        let top = self.top_of(ptr, old).addr().get();
+        let top = self.top_of_newest(old).addr().get();
         let Some(address) = bump::down::<MIN_ALIGN>(ptr.addr().get(), top, new) else { return ptr };
-        let block = at(ptr, address);
+        let block = at(self.cursor(), address);
         // SAFETY: the new place lies in the old block's room; they may overlap.
         unsafe { block.copy_from(ptr, new.size()) };
         self.set_cursor(block);

@@ -136,6 +136,9 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     where
         T: Copy,
     {
+        if source.is_empty() {
+            return Ok(());
+        }
         let place = self.room(source.len())?.cast::<T>();
         let from = NonNull::from_ref(source).cast::<T>();
         // SAFETY: `room` returned memory for as many `T`s, aligned, nobody else's (S1), so not
@@ -149,7 +152,8 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     #[inline]
     fn room(&mut self, count: usize) -> Result<NonNull<u8>, TryAllocError> {
         if size_of::<T>() == 0 {
-            return Ok(self.first);
+            let fits = self.len.checked_add(count).is_some();
+            return if fits { Ok(self.first) } else { Err(TryAllocError::overflow::<T>(count)) };
         }
         if self.len == 0 || self.region.start() != self.next {
             return self.room_slow(count);
@@ -179,6 +183,12 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     #[inline(never)]
     fn room_slow(&mut self, count: usize) -> Result<NonNull<u8>, TryAllocError> {
         let layout = Layout::array::<T>(count).map_err(|_| TryAllocError::overflow::<T>(count))?;
+        // Without elements nothing of the region is ours yet, and the place for the first may have
+        // fallen: an older builder went, or the region was extended.
+        if self.len == 0 && self.region.start() < self.next {
+            self.saved = self.region.start();
+            self.next = self.saved;
+        }
         let refuse = |kind| Err(TryAllocError::new(kind, layout, self.region.remaining_bytes()));
         if self.region.is_closed() || self.region.start() != self.next {
             return refuse(ErrorKind::Closed);
@@ -186,7 +196,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
         if let Some(place) = self.align_and_take(count) {
             return Ok(place);
         }
-        if self.make_room(layout)
+        if self.make_room(count)
             && let Some(place) = self.align_and_take(count)
         {
             return Ok(place);
@@ -196,7 +206,10 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     }
 
     fn align_and_take(&mut self, count: usize) -> Option<NonNull<u8>> {
-        let aligned = bump::round_up(self.next.addr().get(), align_of::<T>())?;
+        // The first element stands where a block could: then the final place, which is rounded to
+        // `MIN_ALIGN`, is never below it.
+        let align = if self.len == 0 { Self::FIRST_ALIGN } else { align_of::<T>() };
+        let aligned = bump::round_up(self.next.addr().get(), align)?;
         let place = at(self.next, aligned);
         let end = self.end_of(place, count)?;
         if self.len == 0 {
@@ -207,32 +220,38 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
         Some(place)
     }
 
+    const FIRST_ALIGN: usize =
+        if align_of::<T>() > MIN_ALIGN { align_of::<T>() } else { MIN_ALIGN };
+
     /// Lets a growing region extend itself below the elements, and moves them there.
-    fn make_room(&mut self, layout: Layout) -> bool {
+    ///
+    /// `start` stands above the elements until they are moved (S1), also if the backing panics.
+    fn make_room(&mut self, count: usize) -> bool {
         if self.saved != self.region.base() {
             return false; // another builder stands below
         }
-        let held = self.len * size_of::<T>();
-        self.region.set_start(self.saved); // S1 is restored below, before anybody else can look
-        let needed = layout.size().saturating_add(held);
-        let extended = self.region.extend(needed, layout.align());
-        if extended {
-            self.saved = self.region.start();
-            let to =
-                bump::round_up(self.saved.addr().get(), align_of::<T>()).map(|a| at(self.saved, a));
-            if let (Some(to), true) = (to, self.len != 0) {
-                // SAFETY: the region was extended by more than the elements need, below them; the
-                // new place lies in the region, below the old one, and may overlap it.
-                unsafe { to.copy_from(self.first, held) };
-                self.first = to;
-                self.next = at(to, to.addr().get() + held);
-            } else {
-                self.first = self.saved;
-                self.next = self.saved;
-            }
+        let Some(all) = self.len.checked_add(count) else { return false };
+        let Ok(layout) = Layout::array::<T>(all) else { return false };
+        if !self.region.extend_below(self.region.cursor(), layout) {
+            return false;
+        }
+        self.saved = self.region.base();
+        let Some(to) = bump::round_up(self.saved.addr().get(), Self::FIRST_ALIGN) else {
+            return false;
+        };
+        if self.len == 0 {
+            self.next = self.saved;
+        } else {
+            let held = self.len * size_of::<T>();
+            let to = at(self.saved, to);
+            // SAFETY: the elements are ours (S1); the region now reaches from `saved` to the
+            // cursor, with room for all elements from `to` on; the two places may overlap.
+            unsafe { to.copy_from(self.first, held) };
+            self.first = to;
+            self.next = at(to, to.addr().get() + held);
         }
         self.region.set_start(self.next);
-        extended
+        true
     }
 
     /// Moves the slice to its final place and returns it.

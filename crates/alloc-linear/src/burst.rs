@@ -107,6 +107,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Burst<'a, MIN_ALIGN, A> {
     #[inline(always)]
     fn take_for<T>(&mut self, size: usize) -> Result<NonNull<u8>, TryAllocError> {
         if size == 0 {
+            self.region.counters().allocated(0, 0, || self.region.used_above(self.cursor));
             return Ok(dangling(align_of::<T>()));
         }
         let address = bump::candidate_for::<T, MIN_ALIGN>(self.cursor.addr().get(), size);
@@ -116,7 +117,8 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Burst<'a, MIN_ALIGN, A> {
         // Where the size alone places the block, the old cursor follows from the candidate, and
         // need not be kept in a second register for the sake of this cold branch: `black_box`
         // hides from the compiler that the two are the same.
-        let cursor = if const { bump::is_placed_by_size::<T, MIN_ALIGN>() } {
+        // Elsewhere than in the low half a candidate below zero is not the difference, but 0.
+        let cursor = if const { bump::LOW_HALF && bump::is_placed_by_size::<T, MIN_ALIGN>() } {
             at(self.start, core::hint::black_box(address).wrapping_add(size))
         } else {
             self.cursor
@@ -131,7 +133,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Burst<'a, MIN_ALIGN, A> {
         let block = at(self.start, address);
         let moved = self.cursor.addr().get() - address;
         self.cursor = block;
-        self.region.counters().allocated(size, moved, || self.region.used_bytes());
+        self.region.counters().allocated(size, moved, || self.region.used_above(block));
         block
     }
 
@@ -220,8 +222,9 @@ struct Free {
     start: NonNull<u8>,
 }
 
-/// Puts the free part back, lets the region serve the request (it may grow), and takes the rest
-/// out again.
+/// Lets the region extend itself below the free part, and serves the request from there.
+///
+/// The region stays closed throughout (U1), also if the backing panics.
 #[cold]
 #[inline(never)]
 fn serve<const MIN_ALIGN: usize, A: Allocator>(
@@ -229,12 +232,35 @@ fn serve<const MIN_ALIGN: usize, A: Allocator>(
     cursor: NonNull<u8>,
     layout: Layout,
 ) -> (Result<NonNull<u8>, TryAllocError>, Free) {
-    region.open(cursor);
-    let result = region.try_alloc_layout(layout);
-    match region.close() {
-        Some((cursor, start)) => (result, Free { cursor, start }),
-        None => unreachable!("the region was opened above, and nobody else runs in between"),
-    }
+    region.counters().slow();
+    let place = || {
+        let start = region.start(); // lower than it was, if a builder went
+        bump::down::<MIN_ALIGN>(start.addr().get(), cursor.addr().get(), layout)
+            .map(|address| at(start, address))
+    };
+    let placed = match place() {
+        None if layout.size() != 0 && region.extend(cursor, layout) => place(),
+        placed => placed,
+    };
+    let start = region.start();
+    let cursor = at(start, cursor.addr().get());
+    let (result, after) = match placed {
+        Some(block) => {
+            let moved = cursor.addr().get() - block.addr().get();
+            region.counters().allocated(layout.size(), moved, || region.used_above(block));
+            (Ok(block), block)
+        }
+        None if layout.size() == 0 => {
+            region.counters().allocated(0, 0, || region.used_above(cursor));
+            (Ok(dangling(layout.align())), cursor)
+        }
+        None => {
+            let remaining_bytes = cursor.addr().get() - start.addr().get();
+            region.counters().refused(remaining_bytes);
+            (Err(TryAllocError::new(ErrorKind::Full, layout, remaining_bytes)), cursor)
+        }
+    };
+    (result, Free { cursor: after, start })
 }
 
 /// The layout of `size` bytes of `T`s that exist or were computed as a layout.
@@ -249,10 +275,7 @@ fn layout_of<T>(size: usize) -> Layout {
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for Burst<'_, MIN_ALIGN, A> {
     #[inline(always)]
     fn drop(&mut self) {
-        // Open already if the backing panicked while it served a request.
-        if self.region.is_closed() {
-            self.region.open(self.cursor);
-        }
+        self.region.open(self.cursor);
     }
 }
 

@@ -45,6 +45,17 @@ impl Counters {
         let _ = (size, moved, used_bytes);
     }
 
+    /// A block was made `more` bytes longer where it stands, or nearly.
+    pub(crate) fn regrown(&self, more: usize, used_bytes: impl FnOnce() -> usize) {
+        #[cfg(feature = "stats")]
+        {
+            add(&self.exact.requested_bytes, more as u64);
+            self.peak_bytes.set(self.peak_bytes.get().max(used_bytes()));
+        }
+        #[cfg(not(feature = "stats"))]
+        let _ = (more, used_bytes);
+    }
+
     /// A block was given back.
     #[inline(always)]
     pub(crate) fn freed(&self) {

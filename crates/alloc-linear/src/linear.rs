@@ -239,6 +239,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// [`Self::bump`] for `size` bytes of `T`s, whose alignment the compiler knows.
     #[inline(always)]
     pub(crate) fn bump_for<T>(&self, size: usize) -> Option<NonNull<u8>> {
+        if const { size_of::<T>() == 0 } {
+            // Not even padding: an alignment larger than the region's would cost some.
+            self.counters.allocated(0, 0, || self.used_bytes());
+            return Some(dangling(align_of::<T>()));
+        }
         let cursor = self.cursor.get();
         let address =
             bump::down_for::<T, MIN_ALIGN>(self.start_address(), cursor.addr().get(), size)?;
@@ -269,12 +274,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     pub(crate) fn bump_slow(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
         self.counters.slow();
         if layout.size() == 0 {
+            self.counters.allocated(0, 0, || self.used_bytes());
             return Ok(dangling(layout.align()));
         }
         if self.is_closed() {
             return Err(TryAllocError::new(ErrorKind::Closed, layout, self.remaining_bytes()));
         }
-        if self.extend(layout.size(), layout.align())
+        if self.extend(self.cursor.get(), layout)
             && let Some(block) = self.bump(layout)
         {
             return Ok(block);
@@ -294,24 +300,34 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         }
     }
 
-    /// Extends the region downwards by at least `size` bytes plus what `align` may cost. Says
+    /// Extends a growing region downwards until a block of `layout` fits below `cursor`. Says
     /// whether it did.
     ///
     /// Nothing can be won while a builder stands between the new memory and the free part.
-    pub(crate) fn extend(&self, size: usize, align: usize) -> bool {
-        debug_assert!(!self.is_closed(), "a closed region is not extended");
+    pub(crate) fn extend(&self, cursor: NonNull<u8>, layout: Layout) -> bool {
+        self.start.get() == self.base.get() && self.extend_below(cursor, layout)
+    }
+
+    /// [`Self::extend`] for the builder whose elements lie between the new memory and the free
+    /// part: `base` falls, `start` stays where it is.
+    ///
+    /// Nothing of the region changes before the backing has answered, so a backing that panics
+    /// leaves it as it was.
+    pub(crate) fn extend_below(&self, cursor: NonNull<u8>, layout: Layout) -> bool {
         let Some(grow) = self.grow else { return false };
-        if self.start.get() != self.base.get() {
+        // `MIN_ALIGN` is the lowest address that any region has (B4).
+        let Some(lowest) = bump::down::<MIN_ALIGN>(MIN_ALIGN, cursor.addr().get(), layout) else {
+            return false;
+        };
+        let old = self.block.get();
+        let old_first = old.cast::<u8>().addr().get();
+        let Some(least) = old.len().checked_add(old_first.saturating_sub(lowest)) else {
+            return false;
+        };
+        if least > self.max_bytes {
             return false;
         }
-        let old = self.block.get();
-        let wanted = || {
-            let padded = bump::round_up(size.checked_add(align)?, MIN_ALIGN)?;
-            let least = old.len().checked_add(padded)?;
-            (least <= self.max_bytes)
-                .then_some((least, old.len().saturating_mul(2).min(self.max_bytes)))
-        };
-        let Some((least, doubled)) = wanted() else { return false };
+        let doubled = old.len().saturating_mul(2).min(self.max_bytes);
         [doubled.max(least), least].into_iter().any(|bytes| self.extend_to(grow, bytes))
     }
 
@@ -341,10 +357,18 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         if address > self.base.get().addr().get() {
             return false;
         }
+        // The same places, by pointers that may reach the new bytes too.
+        let is_closed = self.is_closed();
+        let start = self.start.get();
+        let start = if start == self.base.get() { address } else { start.addr().get() };
+        let cursor = self.cursor.get().addr().get();
         self.base.set(at(first, address));
-        self.start.set(self.base.get());
-        // The same place, by a pointer that may reach the new bytes too.
-        self.cursor.set(at(first, self.cursor.get().addr().get()));
+        self.start.set(at(first, start));
+        self.cursor.set(if is_closed {
+            closed_cursor(self.start.get()) // I4
+        } else {
+            at(first, cursor)
+        });
         true
     }
 
@@ -363,18 +387,22 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// # Complexity
     ///
-    /// Two stores; in debug builds the freed part is overwritten with `0xA5`, so that stale
+    /// Two stores; in debug builds what was handed out is overwritten with `0xA5`, so that stale
     /// pointers kept by `unsafe` code show.
     #[inline]
     pub fn reset(&mut self) {
         self.counters.reset(self.used_bytes());
-        self.start.set(self.base.get());
         if cfg!(debug_assertions) {
-            let used = self.end.addr().get() - self.base.get().addr().get();
-            // SAFETY: `base..end` is our memory (I1), and nobody borrows it (`&mut self`, I5).
-            unsafe { self.base.get().write_bytes(0xA5, used) };
+            // A forgotten guard may have handed out anything.
+            let is_known = !self.is_closed() && self.start.get() == self.base.get();
+            let first = if is_known { self.cursor.get() } else { self.base.get() };
+            let len = self.end.addr().get() - first.addr().get();
+            // SAFETY: `first..end` is our memory (I1, I2), and nobody borrows it (`&mut self`, I5).
+            unsafe { first.write_bytes(0xA5, len) };
         }
-        self.cursor.set(self.end);
+        self.start.set(self.base.get());
+        // `end` itself may stem from before the region was extended.
+        self.cursor.set(at(self.base.get(), self.end.addr().get()));
     }
 
     /// Returns the bytes handed out since the last reset, padding included.
@@ -383,6 +411,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         let cursor = if self.is_closed() { self.closed_at.get() } else { self.cursor.get() };
+        self.used_above(cursor)
+    }
+
+    /// The bytes in use if the cursor is `cursor`.
+    pub(crate) fn used_above(&self, cursor: NonNull<u8>) -> usize {
         self.end.addr().get() - cursor.addr().get()
     }
 
@@ -526,10 +559,16 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Backing`] if the system refuses the address space.
+    /// [`ErrorKind::CapacityOutOfRange`] if `max_bytes` is 0, [`ErrorKind::CapacityOverflow`] if it
+    /// is above `isize::MAX`, [`ErrorKind::Backing`] if the system refuses the address space.
     pub fn try_reserved(max_bytes: usize) -> Result<Self, TryAllocError> {
         const FIRST_BYTES: usize = 64 * 1024;
-        let refused = |_| TryAllocError::new(ErrorKind::Backing, Layout::new::<u8>(), 0);
+        if max_bytes == 0 {
+            return Err(TryAllocError::out_of_range(0, isize::MAX.unsigned_abs()));
+        }
+        let layout = Layout::from_size_align(max_bytes, 1)
+            .map_err(|_| TryAllocError::overflow::<u8>(max_bytes))?;
+        let refused = |_| TryAllocError::new(ErrorKind::Backing, layout, 0);
         let backing = alloc_core::Reserved::new(max_bytes, End::Low).map_err(refused)?;
         Self::try_growing_in(FIRST_BYTES.min(max_bytes), max_bytes, backing)
     }

@@ -623,7 +623,8 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for SyncLinear<MIN_A
             if ptr == block.cursor.get() {
                 // Rounded up as the bump did; the bytes were the block's, now nobody's (Y3).
                 let size = (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg();
-                block.cursor.set(at(ptr, ptr.addr().get() + size));
+                // By the region's own pointer: the caller's may be good for its block alone.
+                block.cursor.set(at(self.start, ptr.addr().get() + size));
             }
         });
     }

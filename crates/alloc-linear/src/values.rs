@@ -12,6 +12,7 @@ use core::{fmt, mem};
 
 use alloc_core::{Allocator, Layout, Rejected, TryAllocError};
 
+use crate::linear::at;
 use crate::place::{NoDrop, array_layout, as_str, no_room, put, put_slice, uninit_slice};
 use crate::{Linear, SliceBuilder};
 
@@ -460,7 +461,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Drop for Claim<'_, MIN_ALIGN, A> {
         // Only the newest block can go back. `before` is above it unless the region grew in
         // between, which moves no cursor.
         if self.region.cursor() == self.block && self.before > self.block {
-            self.region.set_cursor(self.before);
+            // By the newest pointer to the region: the old one may not reach what was added.
+            self.region.set_cursor(at(self.block, self.before.addr().get()));
             self.region.counters().freed();
         }
     }

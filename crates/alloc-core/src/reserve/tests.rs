@@ -113,3 +113,16 @@ fn a_vec_grows_without_moving() {
     vec.shrink_to_fit();
     assert_eq!(vec.as_ptr(), first);
 }
+
+#[test]
+fn shrinking_to_nothing_ends_the_block() {
+    let backing = Reserved::new(1 << 20, End::High).unwrap();
+    let mut vec = crate::collections::Vec::new_in(&backing);
+    vec.extend(0..1000u32);
+    vec.clear();
+    vec.shrink_to_fit();
+    assert_eq!(backing.committed_bytes(), 0, "nothing is held for a vector without capacity");
+    vec.try_reserve(1000).expect("the block before is gone");
+    vec.extend(0..1000u32);
+    assert_eq!(vec[999], 999);
+}

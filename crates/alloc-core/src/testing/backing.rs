@@ -5,11 +5,11 @@ use core::ptr::NonNull;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::{AllocError, Allocator, Layout};
+use crate::{AllocError, Allocator, End, GrowInPlace, Layout};
 
 /// A backing that refuses one request and serves all others.
 ///
-/// Requests are counted from 1 over `allocate`, `grow` and `shrink` together. Run a scenario for
+/// Requests are counted from 1 over `allocate`, `grow`, `shrink` and their in-place forms together. Run a scenario for
 /// n = 1, 2, … until [`calls`](Self::calls) stays below n, and every point where memory can run
 /// out has been tried.
 ///
@@ -81,11 +81,53 @@ unsafe impl<A: Allocator> Allocator for FailAt<A> {
     }
 }
 
+// SAFETY: every clause is `inner`'s: a request is refused before `inner` has seen it, or passed on.
+unsafe impl<A: GrowInPlace> GrowInPlace for FailAt<A> {
+    unsafe fn grow_in_place(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        end: End,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.admit()?;
+        // SAFETY: the caller's promise, passed on.
+        unsafe { self.inner.grow_in_place(ptr, old, new, end) }
+    }
+
+    unsafe fn shrink_in_place(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        end: End,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.admit()?;
+        // SAFETY: the caller's promise, passed on.
+        unsafe { self.inner.shrink_in_place(ptr, old, new, end) }
+    }
+}
+
 /// A backing that panics when a block is given back wrongly, and when it is dropped while blocks
 /// are alive.
 pub struct Checked<A: Allocator> {
     inner: A,
-    live: Mutex<BTreeMap<usize, Layout>>,
+    live: Mutex<BTreeMap<usize, Live>>,
+}
+
+/// A block that was handed out: what was asked for, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Live {
+    layout: Layout,
+    len: usize,
+}
+
+impl Live {
+    /// Whether `layout` fits the block: the size asked for, its length, or between the two.
+    fn fits(self, layout: Layout) -> bool {
+        layout.align() == self.layout.align()
+            && (self.layout.size()..=self.len).contains(&layout.size())
+    }
 }
 
 impl<A: Allocator> Checked<A> {
@@ -101,7 +143,7 @@ impl<A: Allocator> Checked<A> {
 
     /// Returns the bytes of the blocks alive.
     pub fn live_bytes(&self) -> usize {
-        lock(&self.live).values().map(Layout::size).sum()
+        lock(&self.live).values().map(|live| live.layout.size()).sum()
     }
 }
 
@@ -112,7 +154,8 @@ unsafe impl<A: Allocator> Allocator for Checked<A> {
         let address = block.cast::<u8>().addr().get();
         assert!(address.is_multiple_of(layout.align()), "{address:#x} for {layout:?}");
         if layout.size() != 0 {
-            let before = lock(&self.live).insert(address, layout);
+            let live = Live { layout, len: block.len() };
+            let before = lock(&self.live).insert(address, live);
             assert_eq!(before, None, "{address:#x} handed out twice");
         }
         Ok(block)
@@ -121,14 +164,56 @@ unsafe impl<A: Allocator> Allocator for Checked<A> {
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         if layout.size() != 0 {
             let known = lock(&self.live).remove(&ptr.addr().get());
-            assert_eq!(
-                known,
-                Some(layout),
-                "{ptr:p} given back with another layout than it was lent with"
+            assert!(
+                known.is_some_and(|live| live.fits(layout)),
+                "{ptr:p} given back with another layout than it was lent with: {layout:?} for \
+                 {known:?}"
             );
         }
         // SAFETY: the caller's promise, passed on: the block came from `inner`.
         unsafe { self.inner.deallocate(ptr, layout) }
+    }
+}
+
+// SAFETY: every clause is `inner`'s; the record follows the block, whichever end moved.
+unsafe impl<A: GrowInPlace> GrowInPlace for Checked<A> {
+    unsafe fn grow_in_place(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        end: End,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.inner.grow_in_place(ptr, old, new, end) }?;
+        self.resized(ptr, old, block, new);
+        Ok(block)
+    }
+
+    unsafe fn shrink_in_place(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        end: End,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.inner.shrink_in_place(ptr, old, new, end) }?;
+        self.resized(ptr, old, block, new);
+        Ok(block)
+    }
+}
+
+impl<A: Allocator> Checked<A> {
+    fn resized(&self, before: NonNull<u8>, old: Layout, block: NonNull<[u8]>, new: Layout) {
+        let mut live = lock(&self.live);
+        let known = live.remove(&before.addr().get());
+        assert!(
+            known.is_some_and(|live| live.fits(old)),
+            "{before:p} resized with another layout than it was lent with: {old:?} for {known:?}"
+        );
+        let now = Live { layout: new, len: block.len() };
+        live.insert(block.cast::<u8>().addr().get(), now);
     }
 }
 
