@@ -144,6 +144,9 @@ fn measure(spawner: Spawner, cases: &[Case], budget: Budget) -> (Report, Vec<Str
     }
     bar.finish_and_clear();
     let mut notes = session.notes;
+    if !machine::optimised() {
+        notes.push("built without optimisation: these times mean nothing".to_owned());
+    }
     notes.extend(probe::describe(&session.probes));
     #[expect(clippy::cast_precision_loss, reason = "a handful of CPUs")]
     let busy = machine.load > 0.5 * machine.cores as f64;

@@ -129,9 +129,12 @@ fn overview(html: &mut String, crates: &[(&str, Vec<&CaseRow>)]) {
         "<p>One line per case, one dot per engine: right of the line at 1x ours is better by that factor.</p>",
     );
     html.push_str("<div class=legend>");
-    for (colour, word) in
-        [("loss", "beats ours"), ("even", "too close to call"), ("win", "ours is better")]
-    {
+    for (colour, word) in [
+        ("loss", "beats ours"),
+        ("even", "too close to call"),
+        ("win", "ours is better"),
+        ("accent", "ours, configured otherwise"),
+    ] {
         let _ = write!(html, "<span><i style='background:var(--{colour})'></i>{word}</span>");
     }
     html.push_str("<span><i class=h></i>hollow: a control nobody could choose</span></div><div class=overview>");

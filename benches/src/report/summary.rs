@@ -21,6 +21,8 @@ pub enum Mark {
     Win,
     /// There is nothing of ours to compare it with, or it is the empty loop.
     Plain,
+    /// Another configuration of ours, beside the primary one.
+    Sibling,
     /// Ours itself.
     Ours,
 }
@@ -35,6 +37,7 @@ impl Mark {
             Mark::Even => "even",
             Mark::Win => "win",
             Mark::Plain => "",
+            Mark::Sibling => "ours too",
             Mark::Ours => "ours",
         }
     }
@@ -75,6 +78,8 @@ pub fn lines(case: &CaseRow) -> Vec<Line<'_>> {
                 Mark::Error
             } else if engine.primary == Some(true) {
                 Mark::Ours
+            } else if engine.ours && ratio.is_some() {
+                Mark::Sibling
             } else {
                 ratio.map_or(Mark::Plain, |ratio| match ratio.standing() {
                     Standing::Loss => Mark::Loss,
@@ -151,7 +156,7 @@ pub fn tally<C: Borrow<CaseRow>>(cases: impl IntoIterator<Item = C>) -> Tally {
                 Mark::Win => tally.wins += 1,
                 Mark::Loss => tally.losses += 1,
                 Mark::Even => tally.evens += 1,
-                Mark::Plain | Mark::Ours => {}
+                Mark::Plain | Mark::Sibling | Mark::Ours => {}
             }
         }
     }

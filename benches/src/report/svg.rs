@@ -85,6 +85,7 @@ pub fn class(mark: Mark) -> &'static str {
         Mark::Win => "win",
         Mark::Even => "even",
         Mark::Ours => "ours",
+        Mark::Sibling => "sibling",
         Mark::Error | Mark::Plain => "plain",
     }
 }

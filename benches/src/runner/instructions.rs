@@ -54,7 +54,7 @@ pub fn count(
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--collect-atstart=no", "--quiet"])
-        .arg(format!("--toggle-collect={MEASURED}"))
+        .arg(format!("--toggle-collect={MEASURED}*"))
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(exe)
         .arg("worker")
