@@ -7,7 +7,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{
-    linear_collections, linear_copies, linear_frames, linear_layouts, linear_shared, linear_typed,
+    linear_collections, linear_copies, linear_frames, linear_layouts, linear_programs,
+    linear_shared, linear_typed,
 };
 use crate::case::{Case, Input};
 
@@ -24,6 +25,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(linear_collections::cases());
     cases.extend(linear_frames::cases());
     cases.extend(linear_shared::cases());
+    cases.extend(linear_programs::cases());
     cases
 }
 

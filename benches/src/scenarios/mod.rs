@@ -12,6 +12,7 @@ pub mod linear_collections;
 pub mod linear_copies;
 pub mod linear_frames;
 pub mod linear_layouts;
+pub mod linear_programs;
 pub mod linear_shared;
 pub mod linear_typed;
 pub mod team;

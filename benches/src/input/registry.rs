@@ -1,0 +1,150 @@
+//! The sources of exactly the packages in `Cargo.lock`: every `.rs` file, some 100 MB.
+//!
+//! A round of a benchmark is one pass over its input, and a hundred megabytes would be a second
+//! for every engine and sample, so the cases read a **sample: every `stride`-th file** in the
+//! order of package, version and path, with the largest stride that leaves
+//! [`SAMPLE_FLOOR_BYTES`]. So every larger package is in it, and the mix of hand-written and
+//! generated files is that of the whole. Debug builds, which only check answers, read a
+//! sixteenth of that.
+
+use super::metadata;
+use anyhow::{Context, Result, ensure};
+use core::fmt;
+use std::{ffi::OsStr, fs, path::PathBuf, sync::OnceLock};
+use walkdir::WalkDir;
+
+/// What the packages must hold in total, and so must a sample in builds that are timed.
+pub const FLOOR_BYTES: u64 = 20 << 20;
+
+/// What a sample holds at least, files counted that turn out not to be UTF-8.
+pub const SAMPLE_FLOOR_BYTES: u64 =
+    if cfg!(debug_assertions) { FLOOR_BYTES / 16 } else { FLOOR_BYTES + (1 << 20) };
+
+/// One source file.
+#[derive(Debug)]
+pub struct Source {
+    /// `package-version/path/in/package.rs`.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// A sample of the registry's sources, in memory.
+#[derive(Debug)]
+pub struct Sources {
+    /// The files of the sample, in the order of their names.
+    pub files: Vec<Source>,
+    /// Bytes of the sample.
+    pub bytes: u64,
+    /// Bytes of the longest file of the sample.
+    pub longest_bytes: usize,
+    /// Which files are in the sample: every `stride`-th.
+    pub stride: usize,
+    /// Files of all packages.
+    pub all_files: usize,
+    /// Bytes of these.
+    pub all_bytes: u64,
+    /// Packages.
+    pub packages: usize,
+}
+
+impl fmt::Display for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, bytes, stride, all_files, all_bytes, packages, .. } = self;
+        let files = files.len();
+        write!(
+            f,
+            "{bytes} bytes in {files} files: every {stride}th of the {all_files} files \
+             ({all_bytes} bytes) of {packages} packages"
+        )
+    }
+}
+
+/// The sample, loaded when first asked for.
+///
+/// # Panics
+/// Where [`load`] fails, with its message.
+pub fn sources() -> &'static Sources {
+    static SOURCES: OnceLock<Sources> = OnceLock::new();
+    SOURCES
+        .get_or_init(|| load().unwrap_or_else(|error| panic!("the registry's sources: {error:#}")))
+}
+
+/// Finds all sources and reads the sample.
+///
+/// # Errors
+/// Where packages are missing (the message says what to run), files cannot be read, or all of
+/// them hold less than [`FLOOR_BYTES`].
+pub fn load() -> Result<Sources> {
+    let packages = metadata::packages()?;
+    let mut list = Vec::new();
+    for (package, folder) in &packages {
+        find(package, folder, &mut list)?;
+    }
+    list.sort();
+    let all_bytes = list.iter().map(|found| found.bytes).sum();
+    ensure!(
+        all_bytes >= FLOOR_BYTES,
+        "the {} packages in Cargo.lock hold {all_bytes} bytes of Rust in {} files, {FLOOR_BYTES} \
+         are needed: run `cargo fetch --locked`",
+        packages.len(),
+        list.len()
+    );
+    let stride = stride(&list);
+    let mut files = Vec::new();
+    for found in list.iter().step_by(stride) {
+        let bytes = fs::read(&found.path).with_context(|| found.path.display().to_string())?;
+        // Some packages carry files that are wrong on purpose; they are left out of the sample.
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.push(Source { name: found.name.clone(), text });
+        }
+    }
+    let bytes = files.iter().map(|source| source.text.len() as u64).sum();
+    let longest_bytes = files.iter().map(|source| source.text.len()).max().unwrap_or(0);
+    let (all_files, packages) = (list.len(), packages.len());
+    Ok(Sources { files, bytes, longest_bytes, stride, all_files, all_bytes, packages })
+}
+
+/// A source file that was found but not read.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    name: String,
+    path: PathBuf,
+    bytes: u64,
+}
+
+fn find(package: &str, folder: &std::path::Path, list: &mut Vec<Found>) -> Result<()> {
+    for entry in WalkDir::new(folder) {
+        let entry = entry.context("run `cargo fetch --locked`")?;
+        let path = entry.path();
+        if !entry.file_type().is_file() || path.extension() != Some(OsStr::new("rs")) {
+            continue;
+        }
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        let name = format!("{package}/{}", inside.to_string_lossy());
+        let bytes = entry.metadata().with_context(|| name.clone())?.len();
+        list.push(Found { name, path: entry.into_path(), bytes });
+    }
+    Ok(())
+}
+
+/// The largest stride whose sample is long enough.
+fn stride(list: &[Found]) -> usize {
+    let sample = |stride| list.iter().step_by(stride).map(|found| found.bytes).sum::<u64>();
+    (1..list.len()).rev().find(|&stride| sample(stride) >= SAMPLE_FLOOR_BYTES).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_long_enough_sorted_and_stable() {
+        let sources = load().unwrap();
+        assert!(sources.bytes >= SAMPLE_FLOOR_BYTES * 9 / 10, "{sources}");
+        assert!(sources.all_bytes >= FLOOR_BYTES, "{sources}");
+        assert!(sources.files.is_sorted_by(|a, b| a.name < b.name));
+        let again = load().unwrap();
+        assert!(sources.files.iter().map(|f| &f.name).eq(again.files.iter().map(|f| &f.name)));
+    }
+}

@@ -1,0 +1,757 @@
+//! `linear/json-dom/metadata`: what `cargo metadata` says becomes a tree, is walked, and dies.
+//!
+//! ```text
+//!   engine        text        array                object
+//!   serde_json    String      Vec<Value>           its Map<String, Value>
+//!   same-parser   Box<[u8]>   Vec<Value>           Vec<(text, Value)>      the global allocator
+//!   mallocs       the same on their blocks
+//!   regions       &str        &[Value]             &[(&str, Value)]
+//! ```
+//!
+//! The plain program is `serde_json::Value`. The control `same-parser` runs the parser that the
+//! regions run, on `Vec` and `Box`: `serde_json` to `same-parser` is what another parser and
+//! another shape of tree gain, `same-parser` to a region is what the region gains.
+//!
+//! Objects are summed in any order, since serde_json keeps them sorted and the others as written.
+
+use super::{digest, fold};
+use crate::{
+    bump_peers,
+    case::{Case, Engine, EngineSpec, Input, Model, Role},
+    engines::{
+        About, Backing, Bump,
+        heap::{Heap, Malloc},
+        spec, spec_of,
+    },
+    input::metadata,
+};
+use alloc_linear::Linear;
+use allocator_api2::{
+    alloc::{Allocator, Global},
+    vec::Vec as VecIn,
+};
+use core::{fmt, marker::PhantomData};
+use serde_json::Value as SerdeValue;
+
+/// Values inside values that the parser follows; serde_json stops at the same depth.
+const MAX_DEPTH: u32 = 128;
+
+/// Bytes that a region needs per byte of text at most: each value takes a byte of text and a
+/// comma, and at most 40 bytes in the slice of its object; its text at most its own length.
+const REGION_FACTOR: usize = 24;
+
+pub(super) fn case() -> Case {
+    let mut engines =
+        vec![program::<Serde>().reference(), program::<SameParser>(), program::<Null>()];
+    engines.push(region::<Linear>().primary());
+    engines.push(region::<Linear<8>>());
+    engines.extend(bump_peers!(region));
+    engines.extend([
+        heap::<crate::engines::glibc::Glibc>(),
+        heap::<crate::engines::mimalloc::Mimalloc>(),
+        heap::<crate::engines::jemalloc::Plain>(),
+        heap::<crate::engines::jemalloc::SizedFree>(),
+        heap::<crate::engines::snmalloc::Snmalloc>(),
+    ]);
+    Case {
+        id: "linear/json-dom/metadata",
+        krate: "alloc-linear",
+        what: "Reads what cargo metadata says of this workspace into a tree, walks it and drops \
+               it: many small blocks that die together.",
+        model: Model::Throughput,
+        unit: "value",
+        input: || Input { kind: "metadata", bytes: metadata::text().len() as u64, count: 1 },
+        working_set_bytes: 4 << 20,
+        threads: 1,
+        engines,
+    }
+}
+
+/// The plain program, once.
+pub(super) fn plain_program() -> u64 {
+    Serde::document(&mut (), metadata::text())
+}
+
+// ---- what every engine does ---------------------------------------------------------------------
+
+trait Program: 'static {
+    const ABOUT: About;
+    type Keep;
+    fn start() -> Self::Keep;
+    /// Reads, walks and forgets the document.
+    fn document(keep: &mut Self::Keep, text: &str) -> u64;
+}
+
+struct Run<P> {
+    values: u64,
+    program: PhantomData<P>,
+}
+
+impl<P: Program> Engine for Run<P> {
+    fn run(&mut self, rounds: u64) -> u64 {
+        (0..rounds).fold(0, |_, _| P::document(&mut P::start(), metadata::text()))
+    }
+
+    fn ops_per_round(&self) -> u64 {
+        self.values
+    }
+}
+
+fn build<P: Program>() -> Box<dyn Engine> {
+    let values = parse(&mut Count, metadata::text()).0.0;
+    Box::new(Run::<P> { values, program: PhantomData })
+}
+
+fn program<P: Program>() -> EngineSpec {
+    spec_of(P::ABOUT, build::<P>)
+}
+
+fn region<R: Bump>() -> EngineSpec {
+    spec::<R>(build::<InRegion<R>>)
+}
+
+fn heap<M: Malloc>() -> EngineSpec {
+    spec::<Heap<M>>(build::<OnHeap<M>>)
+}
+
+/// The sum of each kind of value; every tree's walk and the null engine use these.
+mod sum {
+    use super::{digest, fold};
+
+    pub(super) const NULL: u64 = fold_const(1);
+    const fn fold_const(tag: u64) -> u64 {
+        tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+    pub(super) fn bool(value: bool) -> u64 {
+        fold(2, u64::from(value))
+    }
+    pub(super) fn number(value: f64) -> u64 {
+        fold(3, value.to_bits())
+    }
+    pub(super) fn text(text: &[u8]) -> u64 {
+        fold(4, digest(text))
+    }
+    pub(super) fn array(items: impl Iterator<Item = u64>) -> u64 {
+        items.fold(5, fold)
+    }
+    pub(super) fn object(members: impl Iterator<Item = (u64, u64)>) -> u64 {
+        fold(6, members.fold(0, |sum, (key, value)| sum.wrapping_add(fold(key, value))))
+    }
+}
+
+// ---- plain programs -----------------------------------------------------------------------------
+
+const CONTROL: About =
+    About { name: "", config: "default", package: "benches", why: "", role: Role::Control };
+
+/// What one would write: `serde_json::Value`.
+struct Serde;
+
+impl Program for Serde {
+    const ABOUT: About = About {
+        name: "serde_json",
+        package: "serde_json",
+        why: "serde_json::Value on the global allocator: the plain program",
+        ..CONTROL
+    };
+    type Keep = ();
+
+    fn start() {}
+
+    fn document((): &mut (), text: &str) -> u64 {
+        fn walk(value: &SerdeValue) -> u64 {
+            match value {
+                SerdeValue::Null => sum::NULL,
+                SerdeValue::Bool(value) => sum::bool(*value),
+                SerdeValue::Number(number) => sum::number(number.as_f64().unwrap_or(f64::NAN)),
+                SerdeValue::String(text) => sum::text(text.as_bytes()),
+                SerdeValue::Array(items) => sum::array(items.iter().map(walk)),
+                SerdeValue::Object(members) => {
+                    let member = |(key, value): (&String, &SerdeValue)| {
+                        (sum::text(key.as_bytes()), walk(value))
+                    };
+                    sum::object(members.iter().map(member))
+                }
+            }
+        }
+        walk(&serde_json::from_str(text).expect("cargo prints JSON"))
+    }
+}
+
+/// The regions' parser on the global allocator.
+struct SameParser;
+
+impl Program for SameParser {
+    const ABOUT: About = About {
+        name: "same-parser",
+        why: "the parser that the regions run, with Vec on the global allocator",
+        ..CONTROL
+    };
+    type Keep = ();
+
+    fn start() {}
+
+    fn document((): &mut (), text: &str) -> u64 {
+        let mut tree = Owned(Global);
+        let value = parse(&mut tree, text);
+        Owned::<Global>::walk(&value)
+    }
+}
+
+/// Parses and sums; keeps nothing.
+struct Null;
+
+impl Program for Null {
+    const ABOUT: About = About {
+        name: "null",
+        config: "loop",
+        why: "parses and sums: no tree",
+        role: Role::Null,
+        ..CONTROL
+    };
+    type Keep = ();
+
+    fn start() {}
+
+    fn document((): &mut (), text: &str) -> u64 {
+        parse(&mut Count, text).1
+    }
+}
+
+/// Counts and sums the values.
+struct Count;
+
+impl Build for Count {
+    type Text = u64;
+    /// How many values, and their sum.
+    type Value = (CountOf, u64);
+
+    fn text(&mut self, text: &str) -> u64 {
+        sum::text(text.as_bytes())
+    }
+
+    fn scalar(&mut self, scalar: Scalar<u64>) -> Self::Value {
+        let sum = match scalar {
+            Scalar::Null => sum::NULL,
+            Scalar::Bool(value) => sum::bool(value),
+            Scalar::Number(value) => sum::number(value),
+            Scalar::Text(text) => text,
+        };
+        (CountOf(1), sum)
+    }
+
+    fn array(&mut self, items: &mut Vec<Self::Value>, from: usize) -> Self::Value {
+        let count = items[from..].iter().map(|item| item.0.0).sum::<u64>();
+        let sum = sum::array(items.drain(from..).map(|item| item.1));
+        (CountOf(count + 1), sum)
+    }
+
+    fn object(&mut self, members: &mut Vec<(u64, Self::Value)>, from: usize) -> Self::Value {
+        let count = members[from..].iter().map(|(_, value)| value.0.0).sum::<u64>();
+        let sum = sum::object(members.drain(from..).map(|(key, value)| (key, value.1)));
+        (CountOf(count + 1), sum)
+    }
+}
+
+/// A number of values.
+#[derive(Clone, Copy)]
+struct CountOf(u64);
+
+// ---- regions ------------------------------------------------------------------------------------
+
+/// The tree in a region.
+struct InRegion<R>(PhantomData<R>);
+
+#[derive(Clone, Copy)]
+enum Tree<'r> {
+    Scalar(Scalar<&'r str>),
+    Array(&'r [Self]),
+    Object(&'r [(&'r str, Self)]),
+}
+
+impl Tree<'_> {
+    fn walk(&self) -> u64 {
+        match self {
+            Self::Scalar(Scalar::Null) => sum::NULL,
+            Self::Scalar(Scalar::Bool(value)) => sum::bool(*value),
+            Self::Scalar(Scalar::Number(value)) => sum::number(*value),
+            Self::Scalar(Scalar::Text(text)) => sum::text(text.as_bytes()),
+            Self::Array(items) => sum::array(items.iter().map(Self::walk)),
+            Self::Object(members) => sum::object(
+                members.iter().map(|(key, value)| (sum::text(key.as_bytes()), value.walk())),
+            ),
+        }
+    }
+}
+
+impl<R: Bump> Program for InRegion<R> {
+    const ABOUT: About = R::ABOUT;
+    type Keep = R;
+
+    fn start() -> R {
+        R::with_capacity(REGION_FACTOR * metadata::text().len())
+    }
+
+    fn document(region: &mut R, text: &str) -> u64 {
+        let sum = parse(&mut Into(&*region), text).walk();
+        region.reset();
+        sum
+    }
+}
+
+/// Builds a tree into a region.
+struct Into<'r, R>(&'r R);
+
+impl<'r, R: Bump> Build for Into<'r, R> {
+    type Text = &'r str;
+    type Value = Tree<'r>;
+
+    #[inline]
+    fn text(&mut self, text: &str) -> &'r str {
+        self.0.alloc_str(text)
+    }
+
+    #[inline]
+    fn scalar(&mut self, scalar: Scalar<&'r str>) -> Tree<'r> {
+        Tree::Scalar(scalar)
+    }
+
+    #[inline]
+    fn array(&mut self, items: &mut Vec<Tree<'r>>, from: usize) -> Tree<'r> {
+        let array = self.0.alloc_slice_copy(&items[from..]);
+        items.truncate(from);
+        Tree::Array(array)
+    }
+
+    #[inline]
+    fn object(&mut self, members: &mut Vec<(&'r str, Tree<'r>)>, from: usize) -> Tree<'r> {
+        let object = self.0.alloc_slice_copy(&members[from..]);
+        members.truncate(from);
+        Tree::Object(object)
+    }
+}
+
+// ---- owned trees, on any allocator --------------------------------------------------------------
+
+/// The tree on a malloc.
+struct OnHeap<M>(PhantomData<M>);
+
+impl<M: Malloc> Program for OnHeap<M> {
+    const ABOUT: About = M::ABOUT;
+    type Keep = Heap<M>;
+
+    fn start() -> Heap<M> {
+        Heap::new()
+    }
+
+    fn document(heap: &mut Heap<M>, text: &str) -> u64 {
+        let value = parse(&mut Owned(heap.handle()), text);
+        Owned::walk(&value)
+    }
+}
+
+/// Builds a tree of blocks that own their parts.
+struct Owned<A>(A);
+
+enum OwnedTree<A: Allocator> {
+    Scalar(Scalar<VecIn<u8, A>>),
+    Array(VecIn<Self, A>),
+    Object(VecIn<(VecIn<u8, A>, Self), A>),
+}
+
+impl<A: Allocator + Copy> Owned<A> {
+    fn collect<T>(&self, items: &mut Vec<T>, from: usize) -> VecIn<T, A> {
+        let mut block = VecIn::with_capacity_in(items.len() - from, self.0);
+        block.extend(items.drain(from..));
+        block
+    }
+
+    fn walk(tree: &OwnedTree<A>) -> u64 {
+        match tree {
+            OwnedTree::Scalar(Scalar::Null) => sum::NULL,
+            OwnedTree::Scalar(Scalar::Bool(value)) => sum::bool(*value),
+            OwnedTree::Scalar(Scalar::Number(value)) => sum::number(*value),
+            OwnedTree::Scalar(Scalar::Text(text)) => sum::text(text),
+            OwnedTree::Array(items) => sum::array(items.iter().map(Self::walk)),
+            OwnedTree::Object(members) => {
+                sum::object(members.iter().map(|(key, value)| (sum::text(key), Self::walk(value))))
+            }
+        }
+    }
+}
+
+impl<A: Allocator + Copy> Build for Owned<A> {
+    type Text = VecIn<u8, A>;
+    type Value = OwnedTree<A>;
+
+    fn text(&mut self, text: &str) -> VecIn<u8, A> {
+        let mut block = VecIn::with_capacity_in(text.len(), self.0);
+        block.extend_from_slice(text.as_bytes());
+        block
+    }
+
+    fn scalar(&mut self, scalar: Scalar<VecIn<u8, A>>) -> OwnedTree<A> {
+        OwnedTree::Scalar(scalar)
+    }
+
+    fn array(&mut self, items: &mut Vec<OwnedTree<A>>, from: usize) -> OwnedTree<A> {
+        OwnedTree::Array(self.collect(items, from))
+    }
+
+    fn object(
+        &mut self,
+        members: &mut Vec<(VecIn<u8, A>, OwnedTree<A>)>,
+        from: usize,
+    ) -> OwnedTree<A> {
+        OwnedTree::Object(self.collect(members, from))
+    }
+}
+
+// ---- the parser ---------------------------------------------------------------------------------
+
+/// A value without parts.
+#[derive(Clone, Copy)]
+enum Scalar<T> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(T),
+}
+
+/// Where the parser puts what it reads. The parts of an open array or object wait at the end of a
+/// `Vec` that all of them share, so that each is built at its final length.
+trait Build {
+    type Text;
+    type Value;
+    /// Keeps a text, escapes replaced.
+    fn text(&mut self, text: &str) -> Self::Text;
+    fn scalar(&mut self, scalar: Scalar<Self::Text>) -> Self::Value;
+    /// Makes an array of `items[from..]` and takes them away.
+    fn array(&mut self, items: &mut Vec<Self::Value>, from: usize) -> Self::Value;
+    /// Makes an object of `members[from..]` and takes them away.
+    fn object(&mut self, members: &mut Vec<(Self::Text, Self::Value)>, from: usize) -> Self::Value;
+}
+
+/// Reads a document.
+///
+/// # Panics
+/// Panics where it is not JSON: it comes from cargo.
+fn parse<B: Build>(build: &mut B, text: &str) -> B::Value {
+    match Parser::new(build, text).document() {
+        Ok(value) => value,
+        Err(error) => panic!("cargo metadata: {error}"),
+    }
+}
+
+/// What is wrong with a document, and at which byte.
+#[derive(Debug, PartialEq, Eq)]
+struct ParseError {
+    expected: &'static str,
+    at: usize,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {} at byte {}", self.expected, self.at)
+    }
+}
+
+struct Parser<'p, B: Build> {
+    build: &'p mut B,
+    text: &'p str,
+    at: usize,
+    depth: u32,
+    items: Vec<B::Value>,
+    members: Vec<(B::Text, B::Value)>,
+    unescaped: String,
+}
+
+impl<'p, B: Build> Parser<'p, B> {
+    fn new(build: &'p mut B, text: &'p str) -> Self {
+        let unescaped = String::new();
+        Self { build, text, at: 0, depth: 0, items: Vec::new(), members: Vec::new(), unescaped }
+    }
+
+    fn document(mut self) -> Result<B::Value, ParseError> {
+        let value = self.value()?;
+        match self.peek() {
+            None => Ok(value),
+            Some(_) => self.fail("the end"),
+        }
+    }
+
+    fn fail<T>(&self, expected: &'static str) -> Result<T, ParseError> {
+        Err(ParseError { expected, at: self.at })
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let skip = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+        self.at += skip.unwrap_or(rest.len());
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Takes `byte` if it comes next.
+    #[inline]
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn value(&mut self) -> Result<B::Value, ParseError> {
+        let scalar = match self.peek() {
+            Some(b'{') => return self.nested(Self::object),
+            Some(b'[') => return self.nested(Self::array),
+            Some(b'"') => Scalar::Text(self.string()?),
+            Some(b'n') => self.word("null", Scalar::Null)?,
+            Some(b't') => self.word("true", Scalar::Bool(true))?,
+            Some(b'f') => self.word("false", Scalar::Bool(false))?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ => return self.fail("a value"),
+        };
+        Ok(self.build.scalar(scalar))
+    }
+
+    fn nested(
+        &mut self,
+        read: fn(&mut Self) -> Result<B::Value, ParseError>,
+    ) -> Result<B::Value, ParseError> {
+        if self.depth == MAX_DEPTH {
+            return self.fail("at most 128 values inside one another");
+        }
+        self.at += 1;
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
+    }
+
+    fn array(&mut self) -> Result<B::Value, ParseError> {
+        let from = self.items.len();
+        if !self.take(b']') {
+            loop {
+                let item = self.value()?;
+                self.items.push(item);
+                if self.take(b']') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return self.fail("`,` or `]`");
+                }
+            }
+        }
+        Ok(self.build.array(&mut self.items, from))
+    }
+
+    fn object(&mut self) -> Result<B::Value, ParseError> {
+        let from = self.members.len();
+        if !self.take(b'}') {
+            loop {
+                if self.peek() != Some(b'"') {
+                    return self.fail("a key");
+                }
+                let key = self.string()?;
+                if !self.take(b':') {
+                    return self.fail("`:`");
+                }
+                let value = self.value()?;
+                self.members.push((key, value));
+                if self.take(b'}') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return self.fail("`,` or `}`");
+                }
+            }
+        }
+        Ok(self.build.object(&mut self.members, from))
+    }
+
+    fn word(
+        &mut self,
+        word: &'static str,
+        scalar: Scalar<B::Text>,
+    ) -> Result<Scalar<B::Text>, ParseError> {
+        if !self.text[self.at..].starts_with(word) {
+            return self.fail(word);
+        }
+        self.at += word.len();
+        Ok(scalar)
+    }
+
+    fn number(&mut self) -> Result<Scalar<B::Text>, ParseError> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let digit = |byte: &u8| !matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        let end = rest.iter().position(digit).unwrap_or(rest.len());
+        match self.text[self.at..self.at + end].parse() {
+            Ok(number) => {
+                self.at += end;
+                Ok(Scalar::Number(number))
+            }
+            Err(_) => self.fail("a number"),
+        }
+    }
+
+    /// Reads the string whose opening quote comes next.
+    fn string(&mut self) -> Result<B::Text, ParseError> {
+        self.at += 1;
+        let from = self.at;
+        match self.plain_part()? {
+            b'"' => {
+                let text = self.build.text(&self.text[from..self.at]);
+                self.at += 1;
+                Ok(text)
+            }
+            _ => self.string_with_escapes(from),
+        }
+    }
+
+    /// Goes to the next quote or backslash and says which it is.
+    #[inline]
+    fn plain_part(&mut self) -> Result<u8, ParseError> {
+        let rest = &self.text.as_bytes()[self.at..];
+        match rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            Some(end) => {
+                self.at += end;
+                match rest[end] {
+                    0..0x20 => self.fail("no control character"),
+                    byte => Ok(byte),
+                }
+            }
+            None => self.fail("the end of the string"),
+        }
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self, mut from: usize) -> Result<B::Text, ParseError> {
+        self.unescaped.clear();
+        loop {
+            self.unescaped.push_str(&self.text[from..self.at]);
+            let escape = self.text.as_bytes()[self.at];
+            self.at += 1;
+            if escape == b'"' {
+                break;
+            }
+            let char = self.escape()?;
+            self.unescaped.push(char);
+            from = self.at;
+            self.plain_part()?;
+        }
+        Ok(self.build.text(&self.unescaped))
+    }
+
+    fn escape(&mut self) -> Result<char, ParseError> {
+        let char = match self.text.as_bytes().get(self.at) {
+            Some(b'n') => '\n',
+            Some(b't') => '\t',
+            Some(b'r') => '\r',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(*byte),
+            Some(b'u') => {
+                self.at += 1;
+                return self.code_point();
+            }
+            _ => return self.fail("an escape"),
+        };
+        self.at += 1;
+        Ok(char)
+    }
+
+    /// Reads the digits of `\u`, and those of a second surrogate.
+    fn code_point(&mut self) -> Result<char, ParseError> {
+        let first = self.digits()?;
+        let code = if (0xd800..0xdc00).contains(&first) {
+            if !self.text[self.at..].starts_with("\\u") {
+                return self.fail("a second surrogate");
+            }
+            self.at += 2;
+            let second = self.digits()?;
+            if !(0xdc00..0xe000).contains(&second) {
+                return self.fail("a second surrogate");
+            }
+            0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+        } else {
+            first
+        };
+        char::from_u32(code).map_or_else(|| self.fail("a code point"), Ok)
+    }
+
+    fn digits(&mut self) -> Result<u32, ParseError> {
+        let digits = self.text.get(self.at..self.at + 4);
+        let hex = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match hex.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
+            Some(code) => {
+                self.at += 4;
+                Ok(code)
+            }
+            None => self.fail("four hexadecimal digits"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The sum of a document by our parser, if it is one.
+    fn ours(text: &str) -> Option<u64> {
+        let mut tree = Owned(Global);
+        Parser::new(&mut tree, text).document().ok().map(|value| Owned::walk(&value))
+    }
+
+    fn null(text: &str) -> u64 {
+        parse(&mut Count, text).1
+    }
+
+    fn document() -> impl Strategy<Value = SerdeValue> {
+        let leaf = prop_oneof![
+            Just(SerdeValue::Null),
+            any::<bool>().prop_map(SerdeValue::Bool),
+            any::<i64>().prop_map(SerdeValue::from),
+            (-4_000_000..4_000_000_i32)
+                .prop_map(|quarters| SerdeValue::from(f64::from(quarters) / 4.0)),
+            "[ -~é\n\t\"\\\\🦀\u{1}]{0,12}".prop_map(SerdeValue::String),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            let members = proptest::collection::btree_map("[a-z\"é]{0,4}", inner.clone(), 0..6);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..6).prop_map(SerdeValue::Array),
+                members.prop_map(|members| SerdeValue::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_document_is_read_as_serde_json_reads_it(value in document(), pretty: bool) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            prop_assert_eq!(ours(&text), Some(Serde::document(&mut (), &text)));
+            prop_assert_eq!(ours(&text), Some(null(&text)));
+        }
+
+        #[test]
+        fn broken_text_is_an_error_and_not_a_panic(text in "[\\[\\]{},:\"\\\\u0-9a-f tr-]{0,24}") {
+            let valid = serde_json::from_str::<SerdeValue>(&text).is_ok();
+            prop_assert!(!valid || ours(&text).is_some(), "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn errors_say_what_was_expected_and_where() {
+        let error = |text| {
+            let mut tree = Owned(Global);
+            Parser::new(&mut tree, text).document().map(drop).unwrap_err().to_string()
+        };
+        assert_eq!(error("[1, }"), "expected a value at byte 4");
+        assert_eq!(error("{\"a\" 1}"), "expected `:` at byte 5");
+        assert_eq!(error("\"\\ud83e x\""), "expected a second surrogate at byte 7");
+        assert_eq!(error("nul"), "expected null at byte 0");
+        assert!(error(&"[".repeat(200)).contains("128"));
+        assert_eq!(ours("\"\\ud83e\\udd80\""), Some(sum::text("🦀".as_bytes())));
+    }
+}
