@@ -1,9 +1,7 @@
 //! [`Backoff`]: how long to pause after a failed try.
 use core::cell::Cell;
 
-use crate::sync::hint;
-#[cfg(any(feature = "std", loom, shuttle))]
-use crate::sync::thread;
+use crate::sync::{MODELLED, hint};
 
 /// Pauses that double from `FIRST` to `CAP` processor hints, for a retry loop.
 ///
@@ -79,7 +77,7 @@ impl<const FIRST: u32, const CAP: u32> Backoff<FIRST, CAP> {
     /// Pauses while another thread has to do something first; at the cap, yields the processor to
     /// it.
     ///
-    /// Without `std` there is nobody to yield to, and this is [`Backoff::spin`].
+    /// Without `std` there is nobody to yield to, and it pauses for one hint.
     #[inline]
     pub fn snooze(&self) {
         if self.next.get() < CAP {
@@ -87,10 +85,7 @@ impl<const FIRST: u32, const CAP: u32> Backoff<FIRST, CAP> {
         } else {
             #[cfg(not(bug = "backoff_never_completes"))]
             self.at_cap.set((self.at_cap.get() + 1).min(PATIENCE));
-            #[cfg(any(feature = "std", loom, shuttle))]
-            thread::yield_now();
-            #[cfg(not(any(feature = "std", loom, shuttle)))]
-            self.pause();
+            hint::yield_now();
         }
     }
 
@@ -118,7 +113,7 @@ impl<const FIRST: u32, const CAP: u32> Backoff<FIRST, CAP> {
     #[inline]
     fn pause(&self) {
         let hints = self.next.get();
-        if cfg!(any(loom, shuttle)) {
+        if MODELLED {
             // To a model one pause is as good as many.
             hint::spin_loop();
         } else {

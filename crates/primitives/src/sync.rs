@@ -40,6 +40,10 @@ compile_error!(
     "`--cfg loom` and `--cfg shuttle` exclude each other: a build is checked by one of them"
 );
 
+/// Whether a model checker runs this build: for constants that shrink a model, and for what must not
+/// be done under one.
+pub const MODELLED: bool = cfg!(any(loom, shuttle));
+
 #[cfg(not(loom))]
 mod cell_plain;
 #[cfg(loom)]
@@ -169,6 +173,15 @@ pub mod alloc {
 
 /// Hints to the processor, which a model takes as "let another thread run".
 pub mod hint {
+    /// Lets another thread run, where there are threads to yield to; else a pause.
+    #[inline]
+    pub fn yield_now() {
+        #[cfg(any(feature = "std", loom, shuttle))]
+        super::thread::yield_now();
+        #[cfg(not(any(feature = "std", loom, shuttle)))]
+        spin_loop();
+    }
+
     #[cfg(not(any(loom, shuttle)))]
     pub use core::hint::spin_loop;
     #[cfg(loom)]

@@ -190,12 +190,13 @@ fn one_ended(edges: &BTreeMap<String, BTreeSet<(String, usize)>>) -> Vec<String>
         .collect()
 }
 
-/// The facade, the harness and what stands in for the machine under a model (`model.rs`), the list
-/// of modules that has them, tests, and examples.
+/// The facade, the harness and what stands in for the machine under a model (`model.rs`), the two
+/// lists of modules that choose them (restartable sequences are assembly, which no model can run),
+/// tests, and examples.
 fn may_name_models(name: &str) -> bool {
-    let facade = name
-        .strip_prefix("crates/primitives/src/")
-        .is_some_and(|rest| rest == "lib.rs" || rest.rsplit('/').next() == Some("model.rs"));
+    let facade = name.strip_prefix("crates/primitives/src/").is_some_and(|rest| {
+        matches!(rest, "lib.rs" | "percpu.rs") || rest.rsplit('/').next() == Some("model.rs")
+    });
     facade || orderings::is_facade(name) || in_tests(name) || name.contains("/examples/")
 }
 

@@ -5,16 +5,16 @@ use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 
 use super::Header;
-use crate::sync::{thread, thread_local};
+use crate::sync::{MODELLED, thread, thread_local};
 
 /// Cache entries: two objects used in turn have one each. A power of two, for the mask.
 ///
 /// One under a model: ids differ between executions, and which objects share an entry must not.
-const ENTRIES: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
+const ENTRIES: usize = if MODELLED { 1 } else { 4 };
 const _: () = assert!(ENTRIES * size_of::<CacheEntry>() <= 256, "an id's low byte is an offset");
 
 /// Held slots at which a thread first looks for those of dropped objects.
-const FIRST_SWEEP: usize = if cfg!(any(loom, shuttle)) { 1 } else { 16 };
+const FIRST_SWEEP: usize = if MODELLED { 1 } else { 16 };
 
 /// The id of no object: those have a low byte below this one's, and 0 is for one without.
 const NO_ID: u64 = 0xff;
@@ -174,7 +174,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        if cfg!(any(loom, shuttle)) && thread::panicking() {
+        if MODELLED && thread::panicking() {
             // A failing model is torn down outside the checker, which refuses every access then.
             return;
         }
