@@ -234,12 +234,9 @@ struct StoreLoop {
 impl StoreLoop {
     #[inline(never)]
     fn store(buffer: &mut [u64], seed: u64) {
-        let mut slots = buffer.iter_mut();
-        push_all(seed, |number| {
-            if let Some(slot) = slots.next() {
-                *slot = one_by_one(number);
-            }
-        });
+        for (number, slot) in (0_u64..).zip(buffer) {
+            *slot = one_by_one(number ^ seed);
+        }
     }
 }
 
@@ -520,13 +517,16 @@ impl Round for ReusedMap {
 struct HashLoop {
     pairs: Vec<(u64, u64)>,
     hasher: Hasher,
-    last: u64,
+    hashes: Vec<u64>,
 }
 
 impl HashLoop {
+    /// Stores each hash: a mere sum the compiler would work out once for all rounds.
     #[inline(never)]
-    fn hash_all(pairs: &[(u64, u64)], hasher: &Hasher) -> u64 {
-        pairs.iter().fold(0, |sum, (key, value)| sum ^ hasher.hash_one(key) ^ value)
+    fn hash_all(pairs: &[(u64, u64)], hasher: &Hasher, hashes: &mut [u64]) {
+        for ((key, value), hash) in pairs.iter().zip(hashes) {
+            *hash = one_by_one(hasher.hash_one(key) ^ value);
+        }
     }
 }
 
@@ -534,12 +534,12 @@ impl Round for HashLoop {
     const OPS: u64 = ELEMENTS as u64;
 
     fn new() -> Self {
-        Self { pairs: pairs(), hasher: hasher(), last: 0 }
+        Self { pairs: pairs(), hasher: hasher(), hashes: vec![1; ELEMENTS] }
     }
 
-    fn round(&mut self, _: bool) -> u64 {
-        self.last ^= Self::hash_all(&self.pairs, &self.hasher);
-        self.last
+    fn round(&mut self, sum: bool) -> u64 {
+        Self::hash_all(&self.pairs, &self.hasher, &mut self.hashes);
+        if sum { sum_of(&self.hashes) } else { 0 }
     }
 }
 
