@@ -348,7 +348,7 @@ pub fn parse_cpu_list(list: &str) -> Result<usize, CpuListError> {
     if count == 0 { Err(CpuListError::Empty) } else { Ok(count) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::string::ToString as _;
 
