@@ -10,7 +10,7 @@ use crate::sync::unmodelled::{AtomicIsize, AtomicU32, AtomicUsize};
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64"),
-    not(any(loom, shuttle, miri))
+    not(miri)
 ))]
 use super::area;
 
@@ -86,7 +86,7 @@ pub(super) fn current() -> CpuId {
         target_os = "linux",
         target_pointer_width = "64",
         any(target_arch = "x86_64", target_arch = "aarch64"),
-        not(any(loom, shuttle, miri))
+        not(miri)
     ))]
     if choice & RSEQ != 0 {
         // SAFETY: the bit is set only beside an offset from `registered_offset` (A1).
@@ -144,7 +144,7 @@ fn choose() -> isize {
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64"),
-    not(any(loom, shuttle, miri))
+    not(miri)
 ))]
 fn registered() -> Option<isize> {
     area::registered_offset().map(|offset| {
@@ -157,7 +157,7 @@ fn registered() -> Option<isize> {
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64"),
-    not(any(loom, shuttle, miri))
+    not(miri)
 )))]
 fn registered() -> Option<isize> {
     None
