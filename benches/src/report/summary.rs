@@ -294,6 +294,16 @@ mod tests {
     }
 
     #[test]
+    fn another_configuration_of_ours_is_neither_loss_nor_win() {
+        let mut case =
+            case("linear/a/b", &[("ours", "min-align-8", RoleName::Ours, 0.5, 0.6, 0.7)]);
+        case.engines[1].primary = None;
+        assert_eq!(lines(&case)[1].mark, Mark::Sibling);
+        assert_eq!(tally([&case]), Tally::default());
+        assert_eq!(worst(&case), f64::INFINITY);
+    }
+
+    #[test]
     fn tally_counts_peers_only() {
         let report = sample();
         assert_eq!(tally(&report.cases), Tally { wins: 1, losses: 1, evens: 1, errors: 1 });
