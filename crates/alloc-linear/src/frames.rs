@@ -57,6 +57,8 @@ use crate::Linear;
 pub struct Frames<const N: usize, const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     regions: [Linear<MIN_ALIGN, A>; N],
     current: u64,
+    /// `current % N`.
+    index: usize,
     id: u64,
 }
 
@@ -128,14 +130,14 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
         }
         // ORD Relaxed: only that ids differ matters, which atomicity gives.
         let id = NEXT_ID.fetch_add(1, Relaxed);
-        Self { regions, current: 0, id }
+        Self { regions, current: 0, index: 0, id }
     }
 
     /// Begins the next frame: the oldest region is emptied and becomes the current one.
     pub fn advance(&mut self) {
         self.current += 1;
-        let index = self.index_of(self.current);
-        self.regions[index].reset();
+        self.index = if self.index + 1 == N { 0 } else { self.index + 1 };
+        self.regions[self.index].reset();
     }
 
     /// Returns the current frame's region, for values that live until the next
@@ -143,7 +145,7 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
     #[must_use]
     #[inline]
     pub fn current(&self) -> &Linear<MIN_ALIGN, A> {
-        &self.regions[self.index_of(self.current)]
+        &self.regions[self.index]
     }
 
     /// Returns the number of the current frame, counted from 0.
@@ -157,6 +159,7 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
     /// # Panics
     ///
     /// If there is no room.
+    #[inline]
     #[track_caller]
     pub fn keep<T: 'static>(&self, value: T) -> FrameRef<T> {
         self.name(NonNull::from_mut(self.current().alloc(value)))
@@ -167,6 +170,7 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
     /// # Panics
     ///
     /// If there is no room.
+    #[inline]
     #[track_caller]
     pub fn keep_slice<T: Copy + 'static>(&self, values: &[T]) -> FrameRef<[T]> {
         self.name(NonNull::from_mut(self.current().alloc_slice_copy(values)))
@@ -177,11 +181,13 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
     /// # Panics
     ///
     /// If there is no room.
+    #[inline]
     #[track_caller]
     pub fn keep_str(&self, text: &str) -> FrameRef<str> {
         self.name(NonNull::from_mut(self.current().alloc_str(text)))
     }
 
+    #[inline]
     fn name<T: ?Sized>(&self, value: NonNull<T>) -> FrameRef<T> {
         FrameRef { value, frame: self.current, frames_id: self.id, invariant: PhantomData }
     }
@@ -222,12 +228,6 @@ impl<const N: usize, const MIN_ALIGN: usize, A: Allocator> Frames<N, MIN_ALIGN, 
     #[must_use]
     pub fn stats(&self) -> AllocStats {
         self.current().stats()
-    }
-
-    #[inline]
-    fn index_of(&self, frame: u64) -> usize {
-        // A remainder by `N`, which is a `usize`, is one.
-        usize::try_from(frame % N as u64).unwrap_or(0)
     }
 }
 

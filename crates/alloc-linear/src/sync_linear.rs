@@ -10,6 +10,11 @@
 //! a thread bumps a cursor of its own, found by [`ThreadSlots`], as in a private region. Requests
 //! larger than a quarter of a block go to the shared cursor directly.
 //!
+//! A reset gives each thread that allocated since the last one a block of its own in advance, as
+//! large as what it needed, in the same order every time: a thread that does the same work round
+//! after round finds its own cache lines again, and does not meet the shared cursor at all. These
+//! blocks together take at most half of the region.
+//!
 //! # Progress
 //!
 //! The fast path is wait-free. Taking a block is lock-free: a compare-and-swap fails only because
@@ -100,6 +105,8 @@ pub struct SyncLinear<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     end: NonNull<u8>,
     memory: NonNull<[u8]>,
     block_bytes: usize,
+    /// Bytes of the blocks that the last reset gave to threads in advance.
+    advance_bytes: usize,
     peak_bytes: usize,
     resets: u64,
     backing: A,
@@ -117,6 +124,10 @@ struct Shared {
 struct Block<const MIN_ALIGN: usize> {
     cursor: Cell<NonNull<u8>>,
     start: Cell<NonNull<u8>>,
+    /// Where the cursor began in this block.
+    top: Cell<NonNull<u8>>,
+    /// Bytes of the blocks that this thread used up since the last reset.
+    spent_bytes: Cell<usize>,
 }
 
 // SAFETY: the pointers are to the region, which is not tied to a thread; a block is used by one
@@ -134,7 +145,26 @@ impl<const MIN_ALIGN: usize> Block<MIN_ALIGN> {
     /// A block without room.
     fn empty() -> Self {
         let nowhere = dangling(if MIN_ALIGN > 16 { MIN_ALIGN } else { 16 });
-        Self { cursor: Cell::new(nowhere), start: Cell::new(nowhere) }
+        Self {
+            cursor: Cell::new(nowhere),
+            start: Cell::new(nowhere),
+            top: Cell::new(nowhere),
+            spent_bytes: Cell::new(0),
+        }
+    }
+
+    /// Goes on in the range from `start` to `top`.
+    fn enter(&self, start: NonNull<u8>, top: NonNull<u8>) {
+        debug_assert!(start <= top, "a block from {start:p} to {top:p}");
+        self.cursor.set(top);
+        self.start.set(start);
+        self.top.set(top);
+    }
+
+    /// Bytes that this thread used since the last reset, large values left out.
+    fn used_bytes(&self) -> usize {
+        let here = self.top.get().addr().get().saturating_sub(self.cursor.get().addr().get());
+        self.spent_bytes.get() + here
     }
 
     #[inline(always)]
@@ -251,6 +281,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
             end,
             memory,
             block_bytes: DEFAULT_BLOCK_BYTES,
+            advance_bytes: 0,
             peak_bytes: 0,
             resets: 0,
             backing,
@@ -406,8 +437,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         if !is_large && let Some((start, cursor)) = self.take_block(layout) {
             // ORD Relaxed: a statistic.
             self.shared.waste_tail_bytes.fetch_add(block.free_bytes(), Relaxed);
-            block.cursor.set(at(self.end, cursor));
-            block.start.set(at(self.start, start));
+            block.spent_bytes.set(block.used_bytes());
+            block.enter(at(self.start, start), at(self.end, cursor));
             if let Some(place) = block.bump(layout) {
                 return Ok(place);
             }
@@ -459,7 +490,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
 
     /// Empties the region: all its memory is free again, for every thread.
     ///
-    /// That no thread borrows from it any more is checked by the compiler.
+    /// That no thread borrows from it any more is checked by the compiler. Each thread that
+    /// allocated since the last reset is given a block in advance (see the module); together these
+    /// take at most half of the region, so the other half is there in one piece.
     ///
     /// # Complexity
     ///
@@ -468,25 +501,37 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         self.peak_bytes = self.peak_bytes.max(self.used_bytes());
         self.resets += 1;
         let end = self.end.addr().get();
-        self.shared.cursor.with_mut(|cursor| *cursor = end);
-        self.shared.waste_tail_bytes.with_mut(|bytes| *bytes = 0);
+        let active = self.slots.iter_mut().filter(|block| block.used_bytes() != 0).count();
+        let most = bump::round_down(self.capacity_bytes() / 2 / active.max(1), Self::REGION_ALIGN);
+        let (mut cursor, unit) = (end, self.block_bytes);
         for block in self.slots.iter_mut() {
+            // Whole blocks, so that a little more or less work moves nobody else's block.
+            let needed =
+                block.used_bytes().checked_next_multiple_of(unit).unwrap_or(most).min(most);
             *block = Block::empty();
+            if needed != 0 {
+                let start = cursor - needed;
+                block.enter(at(self.start, start), at(self.start, cursor));
+                cursor = start;
+            }
         }
+        self.advance_bytes = end - cursor;
+        self.shared.cursor.with_mut(|shared| *shared = cursor);
+        self.shared.waste_tail_bytes.with_mut(|bytes| *bytes = 0);
     }
 
-    /// Returns the bytes taken from the shared part: blocks handed to threads, used or not, and
-    /// large values.
+    /// Returns the bytes that threads took from the shared part since the last reset: blocks, used
+    /// or not, and large values.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        // ORD Relaxed: a statistic; exact only while no other thread allocates.
-        self.end.addr().get() - self.shared.cursor.load(Relaxed)
+        self.capacity_bytes() - self.remaining_bytes() - self.advance_bytes
     }
 
     /// Returns the bytes of the shared part that no thread has taken yet.
     #[must_use]
     pub fn remaining_bytes(&self) -> usize {
-        self.capacity_bytes() - self.used_bytes()
+        // ORD Relaxed: a statistic; exact only while no other thread allocates.
+        self.shared.cursor.load(Relaxed) - self.start.addr().get()
     }
 
     /// Returns the size of the region in bytes, used or not.
