@@ -1,9 +1,18 @@
 //! [`Linear`] as an [`Allocator`]: under `Vec`, `Box`, `HashMap`.
 //!
-//! Freeing the newest block gives its room back; freeing any other does nothing until the region
-//! is reset. The newest block grows and shrinks without a second copy being kept: its contents are
-//! moved within the region. Padding in front of a block is not given back with it (`alloc-stack`
-//! does that exactly).
+//! ```text
+//!   base               start                 cursor               end
+//!     | grown | grown | free ................. | new | new | ...... |
+//!               ^ grows in place, up             ^ taken from the top, down
+//! ```
+//!
+//! New blocks come from the high end. A block that *grows* moves to the low end, once, where the
+//! free memory is behind it: from then on it grows in place, until another block grows too. In a
+//! region that grows itself (`GrowInPlace` extends it below) blocks stay at the high end.
+//!
+//! Freeing the newest block of either end gives its room back; freeing any other does nothing
+//! until the region is reset. Padding in front of a block is not given back with it
+//! (`alloc-stack` does that exactly).
 //!
 //! # Invariants
 //!
@@ -11,6 +20,9 @@
 //!   moves the cursor by a multiple of `MIN_ALIGN` (I2).
 //! * **A2** on an error from `grow` the old block is as it was: nothing is moved before the new
 //!   place is certain.
+//! * **A4** a block at the low end lies below `start`, and no block but the newest one there ends
+//!   at `start`. While a builder exists, or the region is closed, `start` is theirs: no block
+//!   grows at the low end then.
 //! * **A3** only bytes that the old block had are copied, and only bytes that it had not are
 //!   zeroed.
 
@@ -37,6 +49,8 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
         // A closed region's cursor is no block's address, so nothing is given back there.
         if ptr == self.cursor() {
             self.set_cursor(self.top_of_newest(layout));
+        } else if self.is_newest_low(ptr, layout) {
+            self.set_start(at(self.base(), ptr.addr().get()));
         }
     }
 
@@ -47,7 +61,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         debug_assert!(new.size() >= old.size(), "grow from {} to {} bytes", old.size(), new.size());
-        let block = if ptr == self.cursor() {
+        let block = if let Some(block) = self.grow_low(ptr, old, new) {
+            block
+        } else if ptr == self.cursor() {
             self.regrow_newest(ptr, old, new).ok_or(AllocError)?
         } else {
             let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
@@ -97,6 +113,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
             block
         } else if moves {
             self.shrink_newest(ptr, old, new)
+        } else if self.is_newest_low(ptr, old) {
+            self.set_start(at(self.base(), ptr.addr().get() + new.size()));
+            ptr
         } else {
             ptr
         };
@@ -117,6 +136,51 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
             (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg()
         };
         at(self.cursor(), self.cursor().addr().get() + size)
+    }
+
+    /// Whether this block is the newest at the low end, so that `start` may move with it (A4).
+    ///
+    /// A block at the high end does not end at `start`; one without size takes no room.
+    #[inline(always)]
+    fn is_newest_low(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
+        layout.size() != 0 && ptr.addr().get() + layout.size() == self.start().addr().get()
+    }
+
+    /// Grows a block at the low end: in place if it is the newest there, else by moving it there.
+    /// `None`, and nothing changed, if there is no room or the low end is not to be had (A4).
+    fn grow_low(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        if old.size() == 0 || self.low_end_is_taken() {
+            return None;
+        }
+        let in_place = self.is_newest_low(ptr, old) && ptr.addr().get().is_multiple_of(new.align());
+        let address = if in_place {
+            ptr.addr().get()
+        } else {
+            bump::round_up(self.start().addr().get(), new.align().max(MIN_ALIGN))?
+        };
+        let end = address.checked_add(new.size())?;
+        // A closed region's cursor lies below `start`, so this refuses there too.
+        if end > self.cursor().addr().get() {
+            return None;
+        }
+        let block = at(self.base(), address);
+        if in_place {
+            self.counters().regrown(new.size() - old.size(), || self.used_bytes());
+        } else {
+            let copied = if cfg!(bug = "grow-copies-too-much") { new.size() } else { old.size() };
+            // SAFETY: the new place ends at or below the cursor and begins at or above `start`:
+            // free memory (I3), so not part of the old block; it is `new.size()` bytes long, and
+            // the caller lends the old one.
+            unsafe { block.copy_from_nonoverlapping(ptr, copied) };
+            if ptr == self.cursor() {
+                self.set_cursor(self.top_of_newest(old));
+            }
+            let moved = end - self.start().addr().get();
+            self.counters().allocated(new.size(), moved, || self.used_bytes());
+            self.counters().freed();
+        }
+        self.set_start(at(block, end));
+        Some(block)
     }
 
     /// Moves the newest block down to where it has `new.size()` bytes.

@@ -69,6 +69,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     pub fn new(region: &'a Linear<MIN_ALIGN, A>) -> Self {
         const { NoDrop::<T>::CHECK };
         let saved = region.start();
+        region.count_builder(true);
         // Values without size take no room; all they need is an aligned address.
         let first = if size_of::<T>() == 0 { dangling(align_of::<T>()) } else { saved };
         Self { region, saved, first, next: saved, len: 0, elements: PhantomData }
@@ -312,6 +313,7 @@ impl<T, const MIN_ALIGN: usize, A: Allocator> Drop for SliceBuilder<'_, T, MIN_A
         if self.next != self.saved && self.region.start() == self.next {
             self.region.set_start(self.saved); // S3
         }
+        self.region.count_builder(false);
     }
 }
 

@@ -5,22 +5,21 @@
 //! ```text
 //!   base       start                    cursor                    end
 //!     |          |                        |                        |
-//!     | built .. | free ................. | newest block | ... oldest |
+//!     | grown .. | free ................. | newest block | ... oldest |
 //!     ^                                                            ^
 //!     block of the backing (may extend beyond both ends by less than MIN_ALIGN)
 //! ```
 //!
-//! `start` equals `base` but while a [`SliceBuilder`](crate::SliceBuilder) grows a slice upwards
-//! from there.
+//! `base..start` holds what grows upwards: blocks that grew (`allocator.rs`), and the slice of a
+//! [`SliceBuilder`](crate::SliceBuilder) at work.
 //!
 //! # Invariants
 //!
 //! * **I1** `base..end` lies in one live block of the backing, or is empty and dangling.
-//! * **I2** `base <= start <= end`, and `start <= cursor <= end` while the region is open; all
-//!   are multiples of `MIN_ALIGN` (B2 to B4 of [`alloc_core::bump`]), `start` only while no
-//!   builder is at work.
-//! * **I3** `cursor..end` holds the blocks handed out since the last reset; `start..cursor` is
-//!   nobody's, so a block taken from there overlaps no other.
+//! * **I2** `base <= start <= end`, and `start <= cursor <= end` while the region is open; `base`,
+//!   `cursor` and `end` are multiples of `MIN_ALIGN` (B2 to B4 of [`alloc_core::bump`]).
+//! * **I3** `base..start` and `cursor..end` hold what was handed out since the last reset;
+//!   `start..cursor` is nobody's, so a block taken from there overlaps no other.
 //! * **I4** while the region is *closed* (a [`Burst`](crate::Burst) has taken the free part out),
 //!   `cursor == start - 1`: every request leaves the fast path by the same branch that notices a
 //!   full region, the empty request included.
@@ -98,6 +97,8 @@ pub struct Linear<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     /// The cursor to count from while the region is closed (I4).
     closed_at: Cell<NonNull<u8>>,
     grow: Option<GrowFn<A>>,
+    /// Builders that exist, or were forgotten since the last reset: `start` is theirs.
+    builders: Cell<usize>,
     max_bytes: usize,
     counters: Counters,
     backing: A,
@@ -203,6 +204,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
             block: Cell::new(NonNull::slice_from_raw_parts(nowhere, 0)),
             closed_at: Cell::new(nowhere),
             grow: None,
+            builders: Cell::new(0),
             max_bytes: 0,
             counters: Counters::new(),
             backing,
@@ -400,12 +402,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
             // SAFETY: `first..end` is our memory (I1, I2), and nobody borrows it (`&mut self`, I5).
             unsafe { first.write_bytes(0xA5, len) };
         }
+        self.builders.set(0);
         self.start.set(self.base.get());
         // `end` itself may stem from before the region was extended.
         self.cursor.set(at(self.base.get(), self.end.addr().get()));
     }
 
-    /// Returns the bytes handed out since the last reset, padding included.
+    /// Returns the bytes handed out since the last reset, padding and the slices of builders
+    /// included.
     ///
     /// Of a closed region: as they were when it was closed.
     #[must_use]
@@ -416,7 +420,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
 
     /// The bytes in use if the cursor is `cursor`.
     pub(crate) fn used_above(&self, cursor: NonNull<u8>) -> usize {
-        self.end.addr().get() - cursor.addr().get()
+        let below = self.start_address() - self.base.get().addr().get();
+        below + (self.end.addr().get() - cursor.addr().get())
     }
 
     /// Returns the bytes that are free: what a request of alignment `MIN_ALIGN` could still get.
@@ -440,7 +445,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// Returns whether `ptr` points into the part of the region that is handed out.
     #[must_use]
     pub fn contains(&self, ptr: *const u8) -> bool {
-        (self.end.addr().get() - self.used_bytes()..self.end.addr().get()).contains(&ptr.addr())
+        let cursor = if self.is_closed() { self.closed_at.get() } else { self.cursor.get() };
+        let (base, end) = (self.base.get().addr().get(), self.end.addr().get());
+        let free = self.start_address()..cursor.addr().get();
+        (base..end).contains(&ptr.addr()) && !free.contains(&ptr.addr())
     }
 
     /// Returns the backing.
@@ -474,7 +482,22 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         self.cursor.set(cursor);
     }
 
-    /// Moves the lower limit of the free part, for a builder.
+    /// Whether the low end is a builder's, or the region itself is extended there.
+    pub(crate) fn low_end_is_taken(&self) -> bool {
+        self.builders.get() != 0 || self.grow.is_some()
+    }
+
+    /// A builder begins, or ends.
+    pub(crate) fn count_builder(&self, begins: bool) {
+        let builders = self.builders.get();
+        self.builders.set(if begins {
+            builders.saturating_add(1)
+        } else {
+            builders.saturating_sub(1)
+        });
+    }
+
+    /// Moves the lower limit of the free part, for a builder or a block that grows.
     pub(crate) fn set_start(&self, start: NonNull<u8>) {
         debug_assert!(self.base.get() <= start && start <= self.end, "I2: start {start:p}");
         let closed = self.is_closed();
