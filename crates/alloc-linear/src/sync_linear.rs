@@ -461,6 +461,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
             (enough && bottom >= self.start.addr().get()).then_some(bottom)
         };
         let (bottom, cursor) = self.move_shared(whole)?;
+        let bottom = if cfg!(bug = "sync-blocks-overlap") { bottom - LINE_BYTES } else { bottom };
         Some((bottom, bump::round_down(cursor, Self::REGION_ALIGN)))
     }
 
@@ -475,6 +476,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
                 place <= cursor,
                 "Y2: the shared cursor falls, {place:#x} of {cursor:#x}"
             );
+            #[cfg(bug = "sync-range-taken-twice")]
+            // ORD Relaxed: a fault.
+            if self.shared.cursor.load(Relaxed) == cursor {
+                // ORD Relaxed: a fault.
+                self.shared.cursor.store(place, Relaxed);
+                return Some((place, cursor));
+            }
             // ORD Relaxed Relaxed: atomicity alone makes the range ours (Y2); no memory is
             // published through the cursor (module, "Ordering edges").
             match self.shared.cursor.compare_exchange_weak(cursor, place, Relaxed, Relaxed) {

@@ -4,8 +4,9 @@
 //! Inputs are decoded from bytes by `arbitrary`, so that a fuzzer's finding and a property test's
 //! counterexample are the same kind of thing.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::NonNull;
+use core::panic::AssertUnwindSafe;
+use core::ptr::NonNull;
+use std::panic::{catch_unwind, resume_unwind};
 
 use alloc_core::testing::{Checked, FailAt, Shadow};
 use alloc_core::{Allocator, Borrowed, End, ErrorKind, Global, Layout, Reserved};
@@ -113,7 +114,7 @@ fn with_min_align<const MIN_ALIGN: usize>(input: &Input) {
             }
         }
         Backing::Borrowed { skip } => {
-            let mut buffer = vec![std::mem::MaybeUninit::uninit(); capacity_bytes + 512];
+            let mut buffer = vec![core::mem::MaybeUninit::uninit(); capacity_bytes + 512];
             let backing = Checked::new(Borrowed::new(&mut buffer[usize::from(skip)..]));
             let region = Linear::<MIN_ALIGN, _>::try_with_capacity_in(capacity_bytes, &backing);
             match region {
@@ -201,7 +202,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Phase<'a, MIN_ALIGN, A> {
         self.shadow.clear();
         if forget {
             self.builders.drain(..).for_each(|builder| builder.forget());
-            let _ = self.burst.take().map(std::mem::ManuallyDrop::new);
+            let _ = self.burst.take().map(core::mem::ManuallyDrop::new);
         }
     }
 
@@ -337,7 +338,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Phase<'a, MIN_ALIGN, A> {
                 if let Some(burst) = self.burst.take() {
                     let left = burst.remaining_bytes();
                     if forget {
-                        let _ = std::mem::ManuallyDrop::new(burst);
+                        let _ = core::mem::ManuallyDrop::new(burst);
                     } else {
                         drop(burst);
                         assert!(self.region.remaining_bytes() >= left, "the rest came back");
@@ -434,8 +435,8 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Phase<'a, MIN_ALIGN, A> {
             u32,
             bool,
         );
-        impl<const MIN_ALIGN: usize, A: Allocator> std::fmt::Display for Nested<'_, MIN_ALIGN, A> {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl<const MIN_ALIGN: usize, A: Allocator> core::fmt::Display for Nested<'_, MIN_ALIGN, A> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 write!(f, "{}", self.1)?;
                 if self.2 {
                     let inner = self.0.try_alloc_fmt(format_args!("<{:x}>", self.1));
@@ -538,7 +539,7 @@ struct Growing<'a, T, const MIN_ALIGN: usize, A: Allocator> {
 }
 
 /// An element that can be told from its neighbours.
-trait Element: Copy + PartialEq + std::fmt::Debug {
+trait Element: Copy + PartialEq + core::fmt::Debug {
     fn nth(n: usize) -> Self;
 }
 
@@ -572,7 +573,7 @@ impl<T: Element, const MIN_ALIGN: usize, A: Allocator> Built for Growing<'_, T, 
     }
 
     fn forget(self: Box<Self>) {
-        let _ = std::mem::ManuallyDrop::new(self.builder);
+        let _ = core::mem::ManuallyDrop::new(self.builder);
     }
 
     fn finish<'s>(self: Box<Self>) -> Result<(NonNull<u8>, Layout), Box<dyn Built + 's>>

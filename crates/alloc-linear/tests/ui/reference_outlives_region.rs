@@ -1,0 +1,9 @@
+use alloc_linear::Linear;
+
+fn main() {
+    let value = {
+        let region = Linear::with_capacity(64);
+        region.alloc(1u32)
+    };
+    *value = 2;
+}
