@@ -38,8 +38,8 @@
 //! **Ordering edges.** `publish-record`: the owner's release of `len` to the flusher's acquire.
 //! Everything else is ordered by the mutex. The sequence counter is relaxed: see `append`.
 //!
-//! **Cost.** About 30 ns an event, most of it one contended-or-not `fetch_add` and a 32-byte
-//! store (`trace` prints the figure of the machine it runs on); 256 KiB a thread that allocates.
+//! **Cost.** One `fetch_add` on a shared counter and a 32-byte store an event (the executable
+//! `trace` prints the nanoseconds on the machine it runs on); 256 KiB a thread that allocates.
 //! A thread that dies or a recording that stops loses nothing of what happened before; events
 //! that other threads have in flight at the stop may be missing, and are counted.
 
