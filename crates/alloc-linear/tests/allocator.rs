@@ -11,10 +11,14 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
+fn nth(index: usize) -> u8 {
+    index.to_le_bytes()[0]
+}
+
 fn number(block: NonNull<u8>, len: usize) {
     for index in 0..len {
         // SAFETY: callers pass a live block of `len` bytes.
-        unsafe { block.as_ptr().wrapping_add(index).write(index as u8) };
+        unsafe { block.as_ptr().wrapping_add(index).write(nth(index)) };
     }
 }
 
@@ -22,7 +26,7 @@ fn is_numbered(block: NonNull<u8>, len: usize) -> bool {
     (0..len).all(|index| {
         // SAFETY: callers pass a live block whose first `len` bytes `number` wrote.
         let byte = unsafe { block.as_ptr().wrapping_add(index).read() };
-        byte == index as u8
+        byte == nth(index)
     })
 }
 

@@ -141,12 +141,22 @@ fn bad_maxima_of_growing_regions_name_value_and_limit() {
         assert!(text.contains(&capacity_bytes.to_string()), "{text}");
         assert!(text.contains(&max_bytes.to_string()), "{text}");
     }
+}
+
+#[test]
+#[cfg(feature = "reserve")]
+fn bad_reservations_name_value_and_limit() {
     let error = Linear::<1, _>::try_reserved(0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CapacityOutOfRange);
     let error = Linear::<1, _>::try_reserved(usize::MAX).unwrap_err();
     assert_eq!((error.kind(), error.size()), (ErrorKind::CapacityOverflow, usize::MAX));
     let error = Linear::<1, _>::try_reserved(MAX - 8192).unwrap_err();
     assert_eq!((error.kind(), error.size()), (ErrorKind::Backing, MAX - 8192));
+}
+
+fn growing<const MIN_ALIGN: usize>(max_bytes: usize) -> Linear<MIN_ALIGN, Reserved> {
+    let backing = Reserved::new(max_bytes, End::Low).unwrap();
+    Linear::try_growing_in(max_bytes.min(65536), max_bytes, backing).unwrap()
 }
 
 #[test]
@@ -231,7 +241,7 @@ unsafe impl<A: GrowInPlace> GrowInPlace for Growing<'_, A> {
 #[test]
 fn growth_ends_at_the_maximum_and_reaches_it() {
     let max_bytes = 1 << 20;
-    let region = Linear::<1, _>::try_reserved(max_bytes).unwrap();
+    let region = growing::<1>(max_bytes);
     region.alloc(1u8);
     // All that is left, in one piece: what is free already counts.
     let rest = region.alloc_slice_fill_copy(max_bytes - 1, 2u8);
@@ -378,7 +388,7 @@ fn forgotten_guards_cost_room_until_the_reset_and_nothing_else() {
 
 #[test]
 fn an_empty_builder_survives_growth_of_the_region() {
-    let region = Linear::<1, _>::try_reserved(1 << 20).unwrap();
+    let region = growing::<1>(1 << 20);
     let mut builder = SliceBuilder::new(&region);
     region.alloc_slice_fill_copy(200_000, 1u8); // extends the region below the builder's place
     builder.push(1u64);
@@ -388,7 +398,7 @@ fn an_empty_builder_survives_growth_of_the_region() {
 
 #[test]
 fn a_builder_grows_with_the_region_and_moves_its_elements() {
-    let region = Linear::<8, _>::try_reserved(1 << 20).unwrap();
+    let region = growing::<8>(1 << 20);
     let below = region.alloc_slice_fill_copy(100, 0x33u8);
     let mut builder = SliceBuilder::new(&region);
     for n in 0..100_000u64 {

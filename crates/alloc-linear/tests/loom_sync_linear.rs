@@ -25,7 +25,7 @@ fn take(region: &SyncLinear<8>, size: usize) -> Option<usize> {
 #[test]
 fn loom_two_threads_take_blocks() {
     let model = Model::new("two_threads_take_blocks");
-    model.reaches(["ours first", "theirs first", "theirs adopted"]).floor(4).check(|seen| {
+    model.reaches(["ours first", "theirs first", "theirs adopted"]).floor(1_000).check(|seen| {
         let region = Arc::new(region(2));
         let theirs = Arc::clone(&region);
         let t = thread::spawn(move || {
@@ -51,21 +51,23 @@ fn loom_two_threads_take_blocks() {
 /// A failed compare-and-swap is counted, and the loser goes on from the winner's cursor.
 #[test]
 fn loom_contention_is_counted() {
-    Model::new("contention_is_counted").reaches(["met", "did not meet"]).floor(4).check(|seen| {
-        let region = Arc::new(region(2));
-        let theirs = Arc::clone(&region);
-        let t = thread::spawn(move || take(&theirs, 8));
-        let ours = take(&region, 8);
-        assert_ne!(ours, t.join().unwrap());
-        seen.record(if region.stats().contended > 0 { "met" } else { "did not meet" });
-    });
+    Model::new("contention_is_counted").reaches(["met", "did not meet"]).floor(1_000).check(
+        |seen| {
+            let region = Arc::new(region(2));
+            let theirs = Arc::clone(&region);
+            let t = thread::spawn(move || take(&theirs, 8));
+            let ours = take(&region, 8);
+            assert_ne!(ours, t.join().unwrap());
+            seen.record(if region.stats().contended > 0 { "met" } else { "did not meet" });
+        },
+    );
 }
 
 /// Two threads, one block: the other is refused, unless it adopts what was left.
 #[test]
 fn loom_the_last_block_goes_to_one() {
     let model = Model::new("the_last_block_goes_to_one");
-    model.reaches(["we are refused", "they are refused", "adopted"]).floor(4).check(|seen| {
+    model.reaches(["we are refused", "they are refused", "adopted"]).floor(1_000).check(|seen| {
         let region = Arc::new(region(1));
         let theirs = Arc::clone(&region);
         let t = thread::spawn(move || take(&theirs, 8));
@@ -86,7 +88,7 @@ fn loom_the_last_block_goes_to_one() {
 #[test]
 fn loom_the_remainder_serves_the_second() {
     let model = Model::new("the_remainder_serves_the_second");
-    model.reaches(["remainder theirs", "remainder ours", "adopted"]).floor(4).check(|seen| {
+    model.reaches(["remainder theirs", "remainder ours", "adopted"]).floor(1_000).check(|seen| {
         let region = SyncLinear::<8>::with_min_align(3 * BLOCK).with_block_bytes(2 * BLOCK);
         let region = Arc::new(region);
         let theirs = Arc::clone(&region);
@@ -109,7 +111,7 @@ fn loom_the_remainder_serves_the_second() {
 #[test]
 fn loom_large_value_against_block() {
     let model = Model::new("large_value_against_block");
-    model.reaches(["large first", "block first"]).floor(4).check(|seen| {
+    model.reaches(["large first", "block first"]).floor(1_000).check(|seen| {
         let region = Arc::new(region(3));
         let theirs = Arc::clone(&region);
         let t = thread::spawn(move || take(&theirs, 64).expect("there is room"));
@@ -129,7 +131,7 @@ fn loom_large_value_against_block() {
 /// A thread exits; another goes on in its block, from where it stopped.
 #[test]
 fn loom_a_block_passes_to_the_next_thread() {
-    Model::new("a_block_passes_to_the_next_thread").reaches(["passed", "own"]).floor(4).check(
+    Model::new("a_block_passes_to_the_next_thread").reaches(["passed", "own"]).floor(1_000).check(
         |seen| {
             let region = Arc::new(region(3));
             let (first, second) = (Arc::clone(&region), Arc::clone(&region));
@@ -153,7 +155,7 @@ fn loom_a_block_passes_to_the_next_thread() {
 /// A block that is used up is replaced, and what was left of it counted.
 #[test]
 fn loom_a_used_up_block_is_replaced() {
-    Model::new("a_used_up_block_is_replaced").reaches(["apart", "adopted"]).floor(4).check(
+    Model::new("a_used_up_block_is_replaced").reaches(["apart", "adopted"]).floor(1_000).check(
         |seen| {
             let region = Arc::new(region(4));
             let theirs = Arc::clone(&region);
@@ -181,7 +183,7 @@ fn loom_a_used_up_block_is_replaced() {
 #[test]
 fn loom_a_reset_after_the_join_reuses_the_memory() {
     let model = Model::new("a_reset_after_the_join_reuses_the_memory");
-    model.reaches(["reset"]).floor(2).check(|seen| {
+    model.reaches(["reset"]).floor(1_000).check(|seen| {
         let mut region = Arc::new(region(2));
         let theirs = Arc::clone(&region);
         let t = thread::spawn(move || take(&theirs, 8));

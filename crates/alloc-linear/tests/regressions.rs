@@ -127,7 +127,7 @@ fn bump_scope_92_dealloc_keeps_the_minimum_alignment() {
 
 /// A request that never fits must end, with an error, also in a region that may grow.
 #[test]
-#[cfg(unix)]
+#[cfg(all(unix, feature = "reserve"))]
 fn bump_scope_127_impossible_requests_end() {
     let region = Linear::<1, _>::try_reserved(1 << 20).unwrap();
     for size in [(1 << 20) + 1, 1 << 40, isize::MAX.unsigned_abs()] {

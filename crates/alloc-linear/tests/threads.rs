@@ -25,7 +25,7 @@ fn blocks_of_threads_are_disjoint() {
         let region = SyncLinear::<1>::with_min_align(1 << 20).with_block_bytes(block_bytes);
         let region = &region;
         let all = thread::scope(|scope| {
-            let workers: Vec<_> = (0..4usize)
+            let workers: Vec<_> = (0..4u8)
                 .map(|worker| {
                     scope.spawn(move || {
                         let mut values = Vec::new();
@@ -37,7 +37,7 @@ fn blocks_of_threads_are_disjoint() {
                             let Ok(block) = region.try_alloc_layout(layout) else { break };
                             assert!(block.addr().get().is_multiple_of(align));
                             // SAFETY: a fresh block of `size` bytes.
-                            unsafe { block.write_bytes(worker as u8, size) };
+                            unsafe { block.write_bytes(worker, size) };
                             values.push((block.addr().get(), size));
                         }
                         values
