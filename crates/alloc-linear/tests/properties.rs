@@ -13,7 +13,12 @@ fn inputs(max_bytes: usize) -> impl Strategy<Value = ops::Input> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 2000 }))]
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(debug_assertions) { 400 } else { 2000 },
+        // A planted fault must leave nothing behind; a real one becomes a test in `regressions.rs`.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn short_sequences_agree_with_the_shadow(input in inputs(256)) {
