@@ -54,6 +54,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
         }
     }
 
+    /// In place while the block is the newest at the low end; inlined, so that a loop which pushes
+    /// keeps the vector's fields in registers.
+    #[inline]
     unsafe fn grow(
         &self,
         ptr: NonNull<u8>,
@@ -61,16 +64,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for Linear<MIN_ALIGN
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         debug_assert!(new.size() >= old.size(), "grow from {} to {} bytes", old.size(), new.size());
-        let block = if let Some(block) = self.grow_low(ptr, old, new) {
-            block
-        } else if ptr == self.cursor() {
-            self.regrow_newest(ptr, old, new).ok_or(AllocError)?
-        } else {
-            let block = self.try_alloc_layout(new).map_err(|_| AllocError)?;
-            // SAFETY: `block` is fresh (I3) and at least `old.size()` long; the caller lends `ptr`.
-            unsafe { block.copy_from_nonoverlapping(ptr, old.size()) };
-            self.counters().freed();
-            block
+        let block = match self.grow_in_place(ptr, old, new) {
+            Some(block) => block,
+            None => self.grow_moving(ptr, old, new).ok_or(AllocError)?,
         };
         Ok(NonNull::slice_from_raw_parts(block, new.size()))
     }
@@ -147,40 +143,66 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         layout.size() != 0 && ptr.addr().get() + layout.size() == self.start().addr().get()
     }
 
-    /// Grows a block at the low end: in place if it is the newest there, else by moving it there.
-    /// `None`, and nothing changed, if there is no room or the low end is not to be had (A4).
-    fn grow_low(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
-        if old.size() == 0 || self.low_end_is_taken() {
+    /// Raises `start` over a block that ends there; `None`, and nothing changed, for every other
+    /// block, and where there is no room.
+    #[inline]
+    fn grow_in_place(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        // A closed region's cursor lies below `start`, so the comparison refuses there too.
+        let end = ptr.addr().get().checked_add(new.size())?;
+        let stays = self.is_newest_low(ptr, old)
+            && !self.has_builders()
+            && ptr.addr().get().is_multiple_of(new.align())
+            && end <= self.cursor().addr().get();
+        if !stays {
             return None;
         }
-        let in_place = self.is_newest_low(ptr, old) && ptr.addr().get().is_multiple_of(new.align());
-        let address = if in_place {
-            ptr.addr().get()
-        } else {
-            bump::round_up(self.start().addr().get(), new.align().max(MIN_ALIGN))?
-        };
+        self.counters().regrown(new.size() - old.size(), || self.used_bytes());
+        self.raise_start(at(self.base(), end));
+        Some(at(self.base(), ptr.addr().get()))
+    }
+
+    /// Grows a block elsewhere: at the low end, or, if that is not to be had, at the high end.
+    #[cold]
+    #[inline(never)]
+    fn grow_moving(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        if let Some(block) = self.move_low(ptr, old, new) {
+            return Some(block);
+        }
+        if ptr == self.cursor() {
+            return self.regrow_newest(ptr, old, new);
+        }
+        let block = self.try_alloc_layout(new).ok()?;
+        // SAFETY: `block` is fresh (I3) and at least `old.size()` long; `grow`'s caller lends `ptr`.
+        unsafe { block.copy_from_nonoverlapping(ptr, old.size()) };
+        self.counters().freed();
+        Some(block)
+    }
+
+    /// Moves a block to the low end; `None`, and nothing changed, if there is no room, or a builder
+    /// has that end, or the region is extended there (A4).
+    fn move_low(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        if old.size() == 0 || self.has_builders() || self.is_extended_below() {
+            return None;
+        }
+        let start = self.start().addr().get();
+        let address = bump::round_up(start, new.align().max(MIN_ALIGN))?;
         let end = address.checked_add(new.size())?;
         // A closed region's cursor lies below `start`, so this refuses there too.
         if end > self.cursor().addr().get() {
             return None;
         }
         let block = at(self.base(), address);
-        if in_place {
-            self.counters().regrown(new.size() - old.size(), || self.used_bytes());
-        } else {
-            let copied = if cfg!(bug = "grow-copies-too-much") { new.size() } else { old.size() };
-            // SAFETY: the new place ends at or below the cursor and begins at or above `start`:
-            // free memory (I3), so not part of the old block; it is `new.size()` bytes long, and
-            // the caller lends the old one.
-            unsafe { block.copy_from_nonoverlapping(ptr, copied) };
-            if ptr == self.cursor() {
-                self.set_cursor(self.top_of_newest(old));
-            }
-            let moved = end - self.start().addr().get();
-            self.counters().allocated(new.size(), moved, || self.used_bytes());
-            self.counters().freed();
+        let copied = if cfg!(bug = "grow-copies-too-much") { new.size() } else { old.size() };
+        // SAFETY: the new place ends at or below the cursor and begins at or above `start`: free
+        // memory (I3), so not part of the old block; it is `new.size()` bytes long, and `grow`'s
+        // caller lends the old one.
+        unsafe { block.copy_from_nonoverlapping(ptr, copied) };
+        if ptr == self.cursor() {
+            self.set_cursor(self.top_of_newest(old));
         }
-        self.set_start(at(block, end));
+        self.counters().allocated(new.size(), end - start, || self.used_bytes());
+        self.counters().freed();
+        self.raise_start(at(block, end));
         Some(block)
     }
 

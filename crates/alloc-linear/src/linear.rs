@@ -487,9 +487,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         self.cursor.set(cursor);
     }
 
-    /// Whether the low end is a builder's, or the region itself is extended there.
-    pub(crate) fn low_end_is_taken(&self) -> bool {
-        self.builders.get() != 0 || self.grow.is_some()
+    /// Whether the low end is a builder's.
+    #[inline]
+    pub(crate) fn has_builders(&self) -> bool {
+        self.builders.get() != 0
+    }
+
+    /// Whether the region itself is extended at its low end.
+    pub(crate) fn is_extended_below(&self) -> bool {
+        self.grow.is_some()
     }
 
     /// A builder begins, or ends.
@@ -510,6 +516,18 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         if closed {
             self.cursor.set(closed_cursor(start)); // still closed (I4)
         }
+    }
+
+    /// Moves the lower limit of an open region's free part up, over a block that grew.
+    #[inline(always)]
+    pub(crate) fn raise_start(&self, start: NonNull<u8>) {
+        debug_assert!(
+            !self.is_closed() && self.start.get() <= start && start <= self.cursor.get(),
+            "I2: start {start:p} not in {:p}..={:p}",
+            self.start.get(),
+            self.cursor.get()
+        );
+        self.start.set(start);
     }
 
     pub(crate) fn start(&self) -> NonNull<u8> {
