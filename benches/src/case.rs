@@ -77,8 +77,9 @@ pub struct Case {
 
 /// How to make an engine, and what the table says of it.
 ///
-/// Calls of the system allocator are counted at `std::alloc::alloc` and its relatives: an engine
-/// that stands for the system's malloc goes through them and not through `libc::malloc`.
+/// Allocator calls are counted at `std::alloc::alloc` and its relatives. An engine that calls a
+/// malloc by its C interface passes them by, and so names another that does the same calls through
+/// them, built where calls are counted and never where anything is timed ([`EngineSpec::counted`]).
 #[derive(Debug)]
 pub struct EngineSpec {
     /// `linear`, `bumpalo`, `glibc` ….
@@ -97,6 +98,8 @@ pub struct EngineSpec {
     pub reference: bool,
     /// Makes it, warm: memory touched, inputs loaded. Called once per process.
     pub build: fn() -> Box<dyn Engine>,
+    /// Made in place of `build` where allocator calls are counted.
+    pub counted: Option<fn() -> Box<dyn Engine>>,
 }
 
 /// One way of doing a case's work.

@@ -3,11 +3,12 @@
 use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use std::alloc::handle_alloc_error;
+use std::alloc::{self, handle_alloc_error};
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
 use super::{About, Backing, Region};
+use crate::case::Role;
 
 /// A malloc, called through its C interface; it replaces nobody's global allocator.
 pub trait Malloc: 'static {
@@ -36,6 +37,39 @@ pub trait Malloc: 'static {
     /// As [`Malloc::free`] unless null is returned; `new_bytes` is above 0 and, rounded up to
     /// the alignment, fits `isize`.
     unsafe fn reallocate(block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8;
+}
+
+/// The process's global allocator, in the place of any malloc where calls are counted: how often a
+/// scenario calls does not depend on which malloc answers.
+#[derive(Debug)]
+pub struct Counted;
+
+impl Malloc for Counted {
+    const ABOUT: About = About {
+        name: "counted",
+        config: "default",
+        package: "libc",
+        why: "the process's global allocator, which counts its calls; never timed",
+        role: Role::Control,
+    };
+
+    #[inline]
+    unsafe fn allocate(layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise: the size is above 0.
+        unsafe { alloc::alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn free(block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise: this block, this layout.
+        unsafe { alloc::dealloc(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn reallocate(block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
+        // SAFETY: the caller's promise: this block, this layout, a size above 0 that fits `isize`.
+        unsafe { alloc::realloc(block, layout, new_bytes) }
+    }
 }
 
 /// A [`Malloc`] as a [`Region`]; zero-sized.

@@ -140,6 +140,7 @@ pub fn spec_of(about: About, build: fn() -> Box<dyn Engine>) -> EngineSpec {
         primary: false,
         reference: false,
         build,
+        counted: None,
     }
 }
 
@@ -164,6 +165,13 @@ impl EngineSpec {
     pub fn configured(mut self, config: &'static str, why: &'static str) -> Self {
         self.config = config;
         self.why = why;
+        self
+    }
+
+    /// Counts allocator calls on `other`, which makes the same ones through `std::alloc`.
+    #[must_use]
+    pub fn counted_on(mut self, other: &Self) -> Self {
+        self.counted = Some(other.build);
         self
     }
 
@@ -246,11 +254,21 @@ macro_rules! backing_peers {
 macro_rules! heap_peers {
     ($spec:ident) => {
         [
-            $spec::<$crate::engines::heap::Heap<$crate::engines::mimalloc::Mimalloc>>(),
-            $spec::<$crate::engines::heap::Heap<$crate::engines::jemalloc::Plain>>(),
-            $spec::<$crate::engines::heap::Heap<$crate::engines::jemalloc::SizedFree>>(),
-            $spec::<$crate::engines::heap::Heap<$crate::engines::snmalloc::Snmalloc>>(),
+            $crate::heap_peer!($spec, $crate::engines::mimalloc::Mimalloc),
+            $crate::heap_peer!($spec, $crate::engines::jemalloc::Plain),
+            $crate::heap_peer!($spec, $crate::engines::jemalloc::SizedFree),
+            $crate::heap_peer!($spec, $crate::engines::snmalloc::Snmalloc),
         ]
+    };
+}
+
+/// Applies a generic `fn<R: Region>() -> EngineSpec` to one whole allocator, whose calls are counted
+/// on [`heap::Counted`].
+#[macro_export]
+macro_rules! heap_peer {
+    ($spec:ident, $malloc:ty) => {
+        $spec::<$crate::engines::heap::Heap<$malloc>>()
+            .counted_on(&$spec::<$crate::engines::heap::Heap<$crate::engines::heap::Counted>>())
     };
 }
 

@@ -60,6 +60,22 @@ fn adder(cost: u64, at_end: fn(u64, u64) -> u64) -> Box<dyn Engine> {
     Box::new(Adder { cost, runs: 0, at_end })
 }
 
+/// Adds, and allocates twice a round.
+struct Boxing(Adder);
+
+impl Engine for Boxing {
+    fn run(&mut self, rounds: u64) -> u64 {
+        for _ in 0..2 * rounds {
+            drop(core::hint::black_box(Box::new(0_u64)));
+        }
+        self.0.run(rounds)
+    }
+
+    fn ops_per_round(&self) -> u64 {
+        OPS
+    }
+}
+
 /// Two pinned threads that add.
 struct Pair;
 
@@ -96,6 +112,7 @@ fn spec(name: &'static str, role: Role, build: fn() -> Box<dyn Engine>) -> Engin
         primary: role == Role::Ours,
         reference: name == "plain",
         build,
+        counted: None,
     }
 }
 
@@ -126,7 +143,12 @@ fn canaries() -> Vec<Case> {
                 plain(),
                 ours(),
                 null(),
-                spec("slower", Role::Peer, || adder(12, |_, sum| sum)),
+                EngineSpec {
+                    counted: Some(|| {
+                        Box::new(Boxing(Adder { cost: 1, runs: 0, at_end: |_, sum| sum }))
+                    }),
+                    ..spec("slower", Role::Peer, || adder(12, |_, sum| sum))
+                },
                 spec("faster", Role::Peer, || adder(1, |_, sum| sum)),
                 spec("wrong", Role::Peer, || adder(4, |_, sum| sum + 1)),
                 spec("drifts", Role::Peer, || adder(4, |runs, sum| sum + runs / 3)),

@@ -183,8 +183,11 @@ fn perform(job: &Job) -> Result<Answer> {
     for (index, engine) in chosen.into_iter().enumerate() {
         recorder.note(index);
         let mut answer = SlotAnswer { engine, ..SlotAnswer::default() };
-        let built = panic::catch_unwind(AssertUnwindSafe(|| (case.engines[engine].build)()));
-        let checked = case.engines[engine].role != Role::Null;
+        let spec = &case.engines[engine];
+        let counting = matches!(job.task, Task::Allocs { .. });
+        let build = spec.counted.filter(|_| counting).unwrap_or(spec.build);
+        let built = panic::catch_unwind(AssertUnwindSafe(build));
+        let checked = spec.role != Role::Null;
         let built = built.map_err(|_| answer.error = Some(last_panic())).ok();
         slots.push(Slot { engine: built, answer, checked });
     }

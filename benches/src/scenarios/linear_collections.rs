@@ -8,10 +8,9 @@ use super::checksum::fold;
 use super::linear::{CRATE, synthetic, words};
 use crate::case::{Case, EngineSpec, Model, Role};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
 use crate::engines::linear::Linear;
 use crate::engines::{self, About, Backing};
-use crate::{backing_peers, heap_peers};
+use crate::{backing_peers, heap_peer, heap_peers};
 
 mod hash_map;
 mod native;
@@ -101,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
 macro_rules! engines_of {
     ($spec:ident) => {{
         let mut engines =
-            vec![$spec::<Linear<8>>().primary(), $spec::<Linear<1>>(), $spec::<Heap<Glibc>>()];
+            vec![$spec::<Linear<8>>().primary(), $spec::<Linear<1>>(), heap_peer!($spec, Glibc)];
         engines.extend(heap_peers!($spec));
         engines.extend(backing_peers!($spec));
         engines

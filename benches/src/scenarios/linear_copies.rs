@@ -11,11 +11,10 @@ use super::checksum::{fold, fold_bytes};
 use super::linear::{CRATE, numbers, synthetic, words};
 use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
 use crate::engines::linear::Linear;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
-use crate::{bump_peers, heap_peers};
+use crate::{bump_peers, heap_peer, heap_peers};
 
 /// Copies a round.
 const COPIES: usize = 1000;
@@ -66,7 +65,7 @@ macro_rules! engines_of {
             $spec::<Linear<1>>().primary(),
             $spec::<Linear<8>>(),
             $spec::<Null>(),
-            $spec::<Heap<Glibc>>().reference(),
+            heap_peer!($spec, Glibc).reference(),
         ];
         engines.extend(heap_peers!($spec));
         engines.extend(bump_peers!($spec));

@@ -13,12 +13,12 @@ use super::checksum::fold;
 use super::linear::{CRATE, synthetic};
 use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
+use crate::engines::heap::{Counted, Heap};
 use crate::engines::linear::{Frames, Linear};
 use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
-use crate::{bump_peers, heap_peers};
+use crate::{bump_peers, heap_peer, heap_peers};
 
 /// Frames a round; the first starts from nothing.
 const FRAMES: usize = 60;
@@ -63,10 +63,10 @@ pub(super) fn cases() -> Vec<Case> {
         names(),
         pair::<Linear<8>>(),
         pair::<Null>(),
-        pair::<Heap<Glibc>>().reference(),
+        heap_peer!(pair, Glibc).reference(),
     ];
     engines.extend(heap_peers!(pair));
-    engines.push(pair::<OwnHeap>());
+    engines.push(pair::<OwnHeap>().counted_on(&pair::<Heap<Counted>>()));
     engines.extend(bump_peers!(pair));
     vec![Case {
         id: "linear/frames/by-frame",

@@ -12,12 +12,12 @@ use super::checksum::fold;
 use super::linear::{CRATE, numbers, synthetic};
 use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
+use crate::engines::heap::{Counted, Heap};
 use crate::engines::linear::Linear;
 use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
-use crate::{bump_peers, heap_peers};
+use crate::{bump_peers, heap_peer, heap_peers};
 
 /// Blocks a round.
 const BLOCKS: usize = 1000;
@@ -31,10 +31,10 @@ pub(super) fn cases() -> Vec<Case> {
         layouts::<Linear<8>>(),
         burst(),
         layouts::<Null>(),
-        layouts::<Heap<Glibc>>().reference(),
+        heap_peer!(layouts, Glibc).reference(),
     ];
     engines.extend(heap_peers!(layouts));
-    engines.push(layouts::<OwnHeap>());
+    engines.push(layouts::<OwnHeap>().counted_on(&layouts::<Heap<Counted>>()));
     engines.extend(bump_peers!(layouts));
     vec![Case {
         id: "linear/layouts/warm",

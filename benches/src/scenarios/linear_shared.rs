@@ -13,7 +13,7 @@ use super::linear_typed::{Value, fill_with, sum_of};
 use super::team::{Team, Work};
 use crate::case::{Case, Engine, EngineSpec, Model, Role};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
+use crate::engines::heap::{Counted, Heap, Malloc};
 use crate::engines::linear::{self, Linear};
 use crate::engines::null::Null;
 use crate::engines::shared::{PerThread, Shared};
@@ -62,11 +62,11 @@ fn case<const THREADS: usize>(id: &'static str, what: &'static str) -> Case {
                 )
                 .as_role(Role::Control)
             },
-            spec::<PerThread<Heap<Glibc>>, THREADS>().reference(),
-            spec::<PerThread<Heap<mimalloc::Mimalloc>>, THREADS>(),
-            spec::<PerThread<Heap<jemalloc::Plain>>, THREADS>(),
-            spec::<PerThread<Heap<jemalloc::SizedFree>>, THREADS>(),
-            spec::<PerThread<Heap<snmalloc::Snmalloc>>, THREADS>(),
+            heap::<Glibc, THREADS>().reference(),
+            heap::<mimalloc::Mimalloc, THREADS>(),
+            heap::<jemalloc::Plain, THREADS>(),
+            heap::<jemalloc::SizedFree, THREADS>(),
+            heap::<snmalloc::Snmalloc, THREADS>(),
             spec::<blink_alloc::SharedLocal, THREADS>(),
             spec::<blink_alloc::SharedDirect, THREADS>(),
             spec::<bump_scope::Pool, THREADS>(),
@@ -76,6 +76,10 @@ fn case<const THREADS: usize>(id: &'static str, what: &'static str) -> Case {
             ),
         ],
     }
+}
+
+fn heap<M: Malloc, const THREADS: usize>() -> EngineSpec {
+    spec::<PerThread<Heap<M>>, THREADS>().counted_on(&spec::<PerThread<Heap<Counted>>, THREADS>())
 }
 
 fn spec<S: Shared, const THREADS: usize>() -> EngineSpec {

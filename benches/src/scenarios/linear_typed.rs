@@ -9,12 +9,12 @@ use super::checksum::fold;
 use super::linear::{CRATE, synthetic};
 use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::Heap;
+use crate::engines::heap::{Counted, Heap};
 use crate::engines::linear::Linear;
 use crate::engines::mimalloc::OwnHeap;
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
-use crate::{bump_peers, heap_peers};
+use crate::{bump_peers, heap_peer, heap_peers};
 
 /// 24 bytes: three words, the size of a `Vec` or a small syntax node.
 pub(super) type Value = [u64; 3];
@@ -38,9 +38,9 @@ pub(super) fn cases() -> Vec<Case> {
         engines: {
             let mut engines = ours;
             engines.push(typed::<Null>());
-            engines.push(typed::<Heap<Glibc>>().reference());
+            engines.push(heap_peer!(typed, Glibc).reference());
             engines.extend(heap_peers!(typed));
-            engines.push(typed::<OwnHeap>());
+            engines.push(typed::<OwnHeap>().counted_on(&typed::<Heap<Counted>>()));
             engines.extend(bump_peers!(typed));
             engines
         },

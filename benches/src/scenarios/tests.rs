@@ -29,6 +29,28 @@ fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
 }
 
 #[test]
+fn every_malloc_has_a_counted_form_that_does_the_same_work() {
+    let mallocs = ["glibc", "mimalloc", "jemalloc", "snmalloc"];
+    for case in all() {
+        let reference = case.engines.iter().find(|engine| engine.reference).unwrap();
+        // All mallocs of a case are counted on one form: run it once.
+        let mut counted = None;
+        for engine in &case.engines {
+            let (name, config) = (engine.name, engine.config);
+            assert_eq!(
+                mallocs.contains(&name),
+                engine.counted.is_some(),
+                "{}: {name}/{config}: calls of a malloc must be counted, of others are",
+                case.id
+            );
+            counted = counted.or(engine.counted);
+        }
+        let Some(counted) = counted else { continue };
+        assert_eq!(counted().run(1), (reference.build)().run(1), "{}", case.id);
+    }
+}
+
+#[test]
 fn every_engine_returns_the_reference_checksum() {
     for case in all().iter().filter(|case| case.id.starts_with("linear/")) {
         let reference = case.engines.iter().find(|engine| engine.reference).unwrap();

@@ -20,7 +20,7 @@ use crate::{
     case::{Case, Engine, EngineSpec, Input, Model, Role},
     engines::{
         About, Backing, Bump,
-        heap::{Heap, Malloc},
+        heap::{Counted, Heap, Malloc},
         spec, spec_of,
     },
     input::metadata,
@@ -111,7 +111,7 @@ fn region<R: Bump>() -> EngineSpec {
 }
 
 fn heap<M: Malloc>() -> EngineSpec {
-    spec::<Heap<M>>(build::<OnHeap<M>>)
+    EngineSpec { counted: Some(build::<OnHeap<Counted>>), ..spec::<Heap<M>>(build::<OnHeap<M>>) }
 }
 
 /// The sum of each kind of value; every tree's walk and the null engine use these.

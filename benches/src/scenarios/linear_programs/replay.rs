@@ -18,7 +18,7 @@ use crate::{
     case::{Case, Engine, EngineSpec, Input, Model},
     engines::{
         Backing,
-        heap::{Heap, Malloc},
+        heap::{Counted, Heap, Malloc},
         null, spec,
     },
     input::traces,
@@ -112,7 +112,10 @@ fn case<T: Traced>(id: &'static str, what: &'static str) -> Case {
 }
 
 fn heap<T: Traced, M: Malloc>() -> EngineSpec {
-    spec::<Heap<M>>(build::<T, Heap<M>, true>)
+    EngineSpec {
+        counted: Some(build::<T, Heap<Counted>, true>),
+        ..spec::<Heap<M>>(build::<T, Heap<M>, true>)
+    }
 }
 
 fn region<T: Traced, R: Backing>() -> EngineSpec {

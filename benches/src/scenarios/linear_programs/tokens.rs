@@ -28,7 +28,11 @@ use super::{
 use crate::{
     bump_peers,
     case::{Case, Engine, EngineSpec, Input, Model, Role},
-    engines::{About, Backing, Bump, heap::Heap, spec, spec_of},
+    engines::{
+        About, Backing, Bump,
+        heap::{Counted, Heap, Malloc},
+        spec, spec_of,
+    },
     input::registry::{Source, sources},
 };
 use alloc_linear::Linear;
@@ -140,8 +144,8 @@ fn region<R: Bump>() -> EngineSpec {
     spec::<R>(build::<InRegion<R>>)
 }
 
-fn heap<M: crate::engines::heap::Malloc>() -> EngineSpec {
-    spec::<Heap<M>>(build::<OnHeap<M>>)
+fn heap<M: Malloc>() -> EngineSpec {
+    EngineSpec { counted: Some(build::<OnHeap<Counted>>), ..spec::<Heap<M>>(build::<OnHeap<M>>) }
 }
 
 /// Counts the kinds and sums what the tokens say.
@@ -494,7 +498,7 @@ unsafe impl<R: Bump> Allocator for Table<'_, R> {
 /// Every text a block of a malloc of its own, freed one by one when the file is done.
 struct OnHeap<M>(PhantomData<M>);
 
-impl<M: crate::engines::heap::Malloc> Program for OnHeap<M> {
+impl<M: Malloc> Program for OnHeap<M> {
     const ABOUT: About = M::ABOUT;
     type Keep = Heap<M>;
 
