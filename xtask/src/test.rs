@@ -2,14 +2,14 @@
 //!
 //! Per crate: debug with every feature, release with every feature, release with the default
 //! features (what users run), each with unit, integration, property, compile-fail and doc tests;
-//! then the loom models at preemption bound 2, and every benchmark row once.
+//! then the loom models at preemption bound 2, the tests of `benches`, and every benchmark row once.
 
 use crate::cargo::{Build, Package, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, passed};
 use crate::{bench, loom, planted};
 use anyhow::{Result, bail};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// What `cargo xtask test` accepts.
 #[derive(clap::Args)]
@@ -47,6 +47,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let crates: Vec<_> = packages.iter().copied().filter(|p| p.name != "xtask").collect();
     loom::run_models(&mut steps, &workspace, &crates, 2, &mut total);
     if args.crates.is_empty() {
+        steps.step("benches, unit tests and the runner's", || bench_suite(&workspace, &mut total));
         steps.step("every benchmark row once", || {
             bench::verify(&workspace)?;
             total.passed += 1;
@@ -80,6 +81,15 @@ pub(crate) fn every_feature(package: &Package) -> Vec<String> {
     vec!["--features".into(), features.join(",")]
 }
 
+/// The tests of `benches`, with the profile of its rows so that nothing is built twice; its
+/// criterion targets are no tests.
+fn bench_suite(workspace: &Workspace, total: &mut Count) -> Result<Outcome> {
+    let mut command = Build::plain().cargo(workspace, "test");
+    command.args(["--profile", "bench", "-p", "benches", "--no-fail-fast"]);
+    command.args(["--lib", "--test", "*"]);
+    counted(&mut command, total)
+}
+
 fn suite(
     workspace: &Workspace,
     package: &Package,
@@ -95,8 +105,13 @@ fn suite(
     if all {
         command.args(every_feature(package));
     }
-    println!("   $ {}", child::show(&command));
-    let done = child::run(&mut command, Stderr::Terminal, None)?;
+    counted(&mut command, total)
+}
+
+/// Runs `cargo test …` and adds what it executed to `total`.
+fn counted(command: &mut Command, total: &mut Count) -> Result<Outcome> {
+    println!("   $ {}", child::show(command));
+    let done = child::run(command, Stderr::Terminal, None)?;
     let count = results(&done.stdout);
     total.passed += count.passed;
     total.failed += count.failed;
