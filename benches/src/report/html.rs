@@ -69,9 +69,9 @@ fn opening(html: &mut String, report: &Report) {
     );
     html.push_str("<div class=tally>");
     for (class, count, word) in [
-        ("loss", tally.losses, "peers beat ours"),
+        ("loss", tally.losses, "rows where a peer is better"),
         ("even", tally.evens, "too close to call"),
-        ("win", tally.wins, "peers ours beats"),
+        ("win", tally.wins, "rows where ours is better"),
     ] {
         let _ = write!(
             html,
@@ -198,7 +198,8 @@ fn chips(row: &CaseRow) -> Vec<(String, bool)> {
     if !input.kind.is_empty() {
         #[expect(clippy::cast_precision_loss, reason = "for the eye")]
         let bytes = summary::bytes(input.bytes as f64);
-        chips.push((format!("{} input: {bytes}, {} items", input.kind, input.count), false));
+        let bytes = if input.bytes == 0 { String::new() } else { format!("{bytes}, ") };
+        chips.push((format!("{} input: {bytes}{} items", input.kind, input.count), false));
     }
     #[expect(clippy::cast_precision_loss, reason = "for the eye")]
     let set = summary::bytes(row.working_set_bytes as f64);
