@@ -55,6 +55,9 @@ struct Args {
     /// Build another revision and measure our engines of both, process by process.
     #[arg(long, value_name = "REV")]
     compare: Option<String>,
+    /// What adopting each crate or a peer costs: packages, cold compile seconds, code bytes.
+    #[arg(long)]
+    adoption: bool,
     /// Write a pprof file and a flame graph of our primary engine.
     #[arg(long, num_args = 2, value_names = ["cpu|heap", "CASE"])]
     profile: Option<Vec<String>>,
@@ -87,6 +90,10 @@ fn run(args: &Args) -> Result<ExitCode> {
     let passed = |well: bool| Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     if args.claims {
         return passed(check_claims(&mut out, args, all, catalogue)?);
+    }
+    if args.adoption {
+        crate::adoption::run(&mut out, &args.crates)?;
+        return passed(true);
     }
     if let Some(profile) = &args.profile {
         let [kind, case] = &profile[..] else { bail!("--profile takes cpu or heap, and a case") };

@@ -13,6 +13,7 @@
 //! one run are ever compared: on shared machines the same code differs by a quarter from one run
 //! to the next, while pairs of neighbouring samples agree within a percent.
 
+pub mod adoption;
 pub mod case;
 pub mod claims;
 pub mod cli;

@@ -1,0 +1,163 @@
+//! Who is adopted, and the code of the function that allocates.
+
+/// One crate in one table.
+#[derive(Debug)]
+pub(super) struct Subject {
+    /// The crate of ours whose table it is in.
+    pub(super) table: &'static str,
+    /// The package, as `Cargo.lock` names it.
+    pub(super) package: &'static str,
+    /// Ours: its folder in the workspace.
+    pub(super) path: Option<&'static str>,
+    /// Packages that the program names too; all are dependencies of the package anyway.
+    pub(super) beside: &'static [&'static str],
+    /// Defines `Region`, `new() -> Region`, and `value` and `block`, which the measured function
+    /// calls; both return a pointer.
+    pub(super) probe: &'static str,
+}
+
+/// Ours first in each table.
+pub(super) const SUBJECTS: &[Subject] = &[
+    Subject {
+        table: "alloc-linear",
+        package: "alloc-linear",
+        path: Some("crates/alloc-linear"),
+        beside: &[],
+        probe: "
+            use alloc_linear::Linear as Region;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "bumpalo",
+        path: None,
+        beside: &[],
+        probe: "
+            use bumpalo::Bump as Region;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "bump-scope",
+        path: None,
+        beside: &[],
+        probe: "
+            use bump_scope::traits::BumpAllocatorTyped;
+            type Region = bump_scope::Bump;
+            fn new() -> Region { Region::with_size(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value).into_mut() }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.allocate_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "blink-alloc",
+        path: None,
+        beside: &[],
+        probe: "
+            type Region = blink_alloc::Blink;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.put_no_drop(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                match region.allocator().allocate(layout) {
+                    Ok(block) => block.as_ptr().cast(),
+                    Err(_) => std::alloc::handle_alloc_error(layout),
+                }
+            }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "scoped-arena",
+        path: None,
+        beside: &[],
+        probe: "
+            type Region = scoped_arena::Scope<'static>;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.to_scope(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc(layout).as_mut_ptr().cast() }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "oxc_allocator",
+        path: None,
+        beside: &[],
+        probe: "
+            use oxc_allocator::Allocator as Region;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-linear",
+        package: "multitude",
+        path: None,
+        beside: &["allocator-api2"],
+        probe: "
+            use allocator_api2::alloc::Allocator;
+            type Region = multitude::Arena;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { multitude::Alloc::leak(region.alloc(value)) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                match Allocator::allocate(&region, layout) {
+                    Ok(block) => block.as_ptr().cast(),
+                    Err(_) => std::alloc::handle_alloc_error(layout),
+                }
+            }
+        ",
+    },
+];
+
+/// The program without an allocator: what all of them share.
+pub(super) const BARE: &str = "
+    struct Region;
+    fn new() -> Region { Region }
+    #[inline(always)]
+    fn value(_: &Region, value: Value) -> *mut Value { value[0] as *mut Value }
+    #[inline(always)]
+    fn block(_: &Region, layout: Layout) -> *mut u8 { layout.size() as *mut u8 }
+";
+
+/// The rest of the program; the function is kept whole and apart, under its own name.
+pub(super) const PROGRAM: &str = "
+    use std::alloc::Layout;
+    use std::hint::black_box;
+
+    type Value = [u64; 3];
+
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    pub fn adopt_probe(region: &Region, number: u64, layout: Layout) -> (*mut Value, *mut u8) {
+        (value(region, [number, 2, 3]), block(region, layout))
+    }
+
+    fn main() {
+        let layout = Layout::from_size_align(black_box(40), black_box(8)).unwrap();
+        black_box(adopt_probe(&new(), black_box(1), layout));
+    }
+";
+
+/// The name of the measured function.
+pub(super) const FUNCTION: &str = "adopt_probe";
