@@ -171,27 +171,53 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Burst<'a, MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room.
+    /// If there is no room. See [`try_alloc_slice_copy`](Self::try_alloc_slice_copy).
     #[inline(always)]
     #[track_caller]
     pub fn alloc_slice_copy<T: Copy>(&mut self, source: &[T]) -> &'a mut [T] {
-        match self.take_for::<T>(size_of_val(source)) {
-            // SAFETY: as in `try_alloc`, for `source.len()` values.
-            Ok(block) => unsafe { put_slice(block, source) },
+        match self.try_alloc_slice_copy(source) {
+            Ok(copy) => copy,
             Err(error) => no_room(error),
         }
+    }
+
+    /// Copies a slice into the region, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// If the region has no room and cannot grow.
+    #[inline(always)]
+    pub fn try_alloc_slice_copy<T: Copy>(
+        &mut self,
+        source: &[T],
+    ) -> Result<&'a mut [T], TryAllocError> {
+        let block = self.take_for::<T>(size_of_val(source))?;
+        // SAFETY: as in `try_alloc`, for `source.len()` values.
+        Ok(unsafe { put_slice(block, source) })
     }
 
     /// Copies a string into the region.
     ///
     /// # Panics
     ///
-    /// If there is no room.
+    /// If there is no room. See [`try_alloc_str`](Self::try_alloc_str).
     #[inline(always)]
     #[track_caller]
     pub fn alloc_str(&mut self, source: &str) -> &'a mut str {
         // SAFETY: 1. a copy of a string.
         unsafe { as_str(self.alloc_slice_copy(source.as_bytes())) }
+    }
+
+    /// Copies a string into the region, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// If the region has no room and cannot grow.
+    #[inline(always)]
+    pub fn try_alloc_str(&mut self, source: &str) -> Result<&'a mut str, TryAllocError> {
+        let copy = self.try_alloc_slice_copy(source.as_bytes())?;
+        // SAFETY: 1. a copy of a string.
+        Ok(unsafe { as_str(copy) })
     }
 
     /// Returns the bytes that are free.

@@ -51,17 +51,20 @@
 
 #![expect(clippy::mut_from_ref, reason = "each call returns memory that no other has (Y3)")]
 
-use core::cell::Cell;
+mod allocator;
+mod block;
+mod local;
+
 use core::convert::Infallible;
 use core::fmt;
 use core::ptr::NonNull;
 
-use alloc_core::{
-    AllocError, AllocStats, Allocator, ErrorKind, Global, Layout, Rejected, TryAllocError, bump,
-};
+use alloc_core::{AllocStats, Allocator, ErrorKind, Global, Layout, Rejected, TryAllocError, bump};
 use primitives::sync::atomic::{AtomicU64, AtomicUsize, Exclusive, Ordering::Relaxed};
 use primitives::{CachePadded, SlotError, ThreadSlots};
 
+use self::block::Block;
+pub use self::local::Local;
 use crate::linear::{at, dangling};
 use crate::place::{NoDrop, as_str, no_room, put, put_slice};
 
@@ -120,82 +123,12 @@ struct Shared {
     waste_tail_bytes: AtomicUsize,
 }
 
-/// A thread's part of the region: the free range `[start, cursor)` (Y3).
-struct Block<const MIN_ALIGN: usize> {
-    cursor: Cell<NonNull<u8>>,
-    start: Cell<NonNull<u8>>,
-    /// Where the cursor began in this block.
-    top: Cell<NonNull<u8>>,
-    /// Bytes of the blocks that this thread used up since the last reset.
-    spent_bytes: Cell<usize>,
-}
-
-// SAFETY: the pointers are to the region, which is not tied to a thread; a block is used by one
-// thread at a time (`ThreadSlots`).
-unsafe impl<const MIN_ALIGN: usize> Send for Block<MIN_ALIGN> {}
-
 // SAFETY: the region is owned; its values are never touched again by it, not even to drop them.
 unsafe impl<const MIN_ALIGN: usize, A: Allocator + Send> Send for SyncLinear<MIN_ALIGN, A> {}
 // SAFETY: `&self` methods touch the shared cursor (atomic), the calling thread's own block
 // (`ThreadSlots`), and the backing only to lend it (`A: Sync`). The values need not be `Send`: a
 // reference is returned to the thread that passed the value in, and nothing else reaches it.
 unsafe impl<const MIN_ALIGN: usize, A: Allocator + Sync> Sync for SyncLinear<MIN_ALIGN, A> {}
-
-impl<const MIN_ALIGN: usize> Block<MIN_ALIGN> {
-    /// A block without room.
-    fn empty() -> Self {
-        let nowhere = dangling(if MIN_ALIGN > 16 { MIN_ALIGN } else { 16 });
-        Self {
-            cursor: Cell::new(nowhere),
-            start: Cell::new(nowhere),
-            top: Cell::new(nowhere),
-            spent_bytes: Cell::new(0),
-        }
-    }
-
-    /// Goes on in the range from `start` to `top`.
-    fn enter(&self, start: NonNull<u8>, top: NonNull<u8>) {
-        debug_assert!(start <= top, "a block from {start:p} to {top:p}");
-        self.cursor.set(top);
-        self.start.set(start);
-        self.top.set(top);
-    }
-
-    /// Bytes that this thread used since the last reset, large values left out.
-    fn used_bytes(&self) -> usize {
-        let here = self.top.get().addr().get().saturating_sub(self.cursor.get().addr().get());
-        self.spent_bytes.get() + here
-    }
-
-    #[inline(always)]
-    fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let (start, cursor) = self.range();
-        Some(self.take(bump::down::<MIN_ALIGN>(start, cursor, layout)?))
-    }
-
-    #[inline(always)]
-    fn bump_for<T>(&self, size: usize) -> Option<NonNull<u8>> {
-        let (start, cursor) = self.range();
-        Some(self.take(bump::down_for::<T, MIN_ALIGN>(start, cursor, size)?))
-    }
-
-    #[inline(always)]
-    fn range(&self) -> (usize, usize) {
-        (self.start.get().addr().get(), self.cursor.get().addr().get())
-    }
-
-    #[inline(always)]
-    fn take(&self, address: usize) -> NonNull<u8> {
-        let block = at(self.cursor.get(), address);
-        self.cursor.set(block);
-        block
-    }
-
-    fn free_bytes(&self) -> usize {
-        let (start, cursor) = self.range();
-        cursor - start
-    }
-}
 
 impl SyncLinear {
     /// Returns a region of at least `capacity_bytes` from the global allocator.
@@ -340,7 +273,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room. See [`try_alloc`](Self::try_alloc).
+    /// If there is no room. See [`try_alloc`](Self::try_alloc). Aborts if there is no memory for
+    /// the slot of a thread that allocates for the first time (`handle_alloc_error`).
     #[inline]
     #[track_caller]
     pub fn alloc<T>(&self, value: T) -> &mut T {
@@ -366,22 +300,47 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room.
+    /// As [`alloc`](Self::alloc).
     #[inline]
     #[track_caller]
     pub fn alloc_slice_copy<T: Copy>(&self, source: &[T]) -> &mut [T] {
         self.with_local(|local| local.alloc_slice_copy(source))
     }
 
+    /// Copies a slice into the region, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_layout`](Self::try_alloc_layout).
+    #[inline]
+    pub fn try_alloc_slice_copy<T: Copy>(&self, source: &[T]) -> Result<&mut [T], TryAllocError> {
+        let place = self.try_alloc_layout(Layout::for_value(source))?;
+        // SAFETY: 1. and 2. a fresh block for `source.len()` values (Y3), valid while `self` is
+        // borrowed.
+        Ok(unsafe { put_slice(place, source) })
+    }
+
     /// Copies a string into the region.
     ///
     /// # Panics
     ///
-    /// If there is no room.
+    /// As [`alloc`](Self::alloc).
     #[inline]
     #[track_caller]
     pub fn alloc_str(&self, source: &str) -> &mut str {
         self.with_local(|local| local.alloc_str(source))
+    }
+
+    /// Copies a string into the region, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_layout`](Self::try_alloc_layout).
+    #[inline]
+    pub fn try_alloc_str(&self, source: &str) -> Result<&mut str, TryAllocError> {
+        let copy = self.try_alloc_slice_copy(source.as_bytes())?;
+        // SAFETY: 1. a copy of a string.
+        Ok(unsafe { as_str(copy) })
     }
 
     /// Runs `work` with this thread's part of the region, looked up once.
@@ -578,132 +537,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     }
 }
 
-/// A thread's part of a [`SyncLinear`], for the length of one
-/// [`with_local`](SyncLinear::with_local).
-///
-/// Values live as long as the region is borrowed (`'a`).
-pub struct Local<'a, 'l, const MIN_ALIGN: usize, A: Allocator> {
-    region: &'a SyncLinear<MIN_ALIGN, A>,
-    block: &'l Block<MIN_ALIGN>,
-}
-
-impl<'a, const MIN_ALIGN: usize, A: Allocator> Local<'a, '_, MIN_ALIGN, A> {
-    /// Returns a block of `layout`, its contents undefined.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room.
-    #[inline]
-    #[track_caller]
-    pub fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
-        match self.block.bump(layout) {
-            Some(place) => place,
-            None => self.refill_or_panic(layout),
-        }
-    }
-
-    /// Moves `value` into the region.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room.
-    #[inline]
-    #[track_caller]
-    pub fn alloc<T>(&self, value: T) -> &'a mut T {
-        const { NoDrop::<T>::CHECK };
-        let place = match self.block.bump_for::<T>(size_of::<T>()) {
-            Some(place) => place,
-            None => self.refill_or_panic(Layout::new::<T>()),
-        };
-        // SAFETY: 1. and 2. a fresh block of this layout (Y3), valid while the region is borrowed.
-        unsafe { put(place, value) }
-    }
-
-    /// Copies a slice into the region.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room.
-    #[inline]
-    #[track_caller]
-    pub fn alloc_slice_copy<T: Copy>(&self, source: &[T]) -> &'a mut [T] {
-        let layout = Layout::for_value(source);
-        let place = match self.block.bump_for::<T>(layout.size()) {
-            Some(place) => place,
-            None => self.refill_or_panic(layout),
-        };
-        // SAFETY: as in `alloc`, for `source.len()` values.
-        unsafe { put_slice(place, source) }
-    }
-
-    /// Copies a string into the region.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room.
-    #[inline]
-    #[track_caller]
-    pub fn alloc_str(&self, source: &str) -> &'a mut str {
-        // SAFETY: 1. a copy of a string.
-        unsafe { as_str(self.alloc_slice_copy(source.as_bytes())) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    #[track_caller]
-    fn refill_or_panic(&self, layout: Layout) -> NonNull<u8> {
-        match self.region.refill(self.block, layout) {
-            Ok(place) => place,
-            Err(error) => no_room(error),
-        }
-    }
-}
-
-// SAFETY: a block stays valid until the region is reset or dropped, which no thread can do while
-// it is borrowed; moving the region does not move its memory (Y1); live blocks do not overlap (Y3).
-unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for SyncLinear<MIN_ALIGN, A> {
-    #[inline]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let place = self.try_alloc_layout(layout).map_err(|_| AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(place, layout.size()))
-    }
-
-    /// Gives the block's room back to this thread if it is the newest of its block; else nothing
-    /// happens until the region is reset.
-    #[inline]
-    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        self.slots.with(|block| {
-            if ptr == block.cursor.get() {
-                // Rounded up as the bump did; the bytes were the block's, now nobody's (Y3).
-                let size = (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg();
-                // By the region's own pointer: the caller's may be good for its block alone.
-                block.cursor.set(at(self.start, ptr.addr().get() + size));
-            }
-        });
-    }
-
-    unsafe fn shrink(
-        &self,
-        ptr: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        debug_assert!(
-            new.size() <= old.size(),
-            "shrink from {} to {} bytes",
-            old.size(),
-            new.size()
-        );
-        if ptr.addr().get().is_multiple_of(new.align()) {
-            return Ok(NonNull::slice_from_raw_parts(ptr, new.size()));
-        }
-        let place = self.allocate(new)?;
-        // SAFETY: `place` is fresh (Y3) and `new.size()` long; the old block is at least that.
-        unsafe { place.cast::<u8>().copy_from_nonoverlapping(ptr, new.size()) };
-        Ok(place)
-    }
-}
-
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for SyncLinear<MIN_ALIGN, A> {
     fn drop(&mut self) {
         if !self.memory.is_empty() {
@@ -725,14 +558,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for SyncLinear<MIN_ALIGN, 
             .field("used_bytes", &self.used_bytes())
             .field("block_bytes", &self.block_bytes)
             .field("threads", &self.slots.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for Local<'_, '_, MIN_ALIGN, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local")
-            .field("block_free_bytes", &self.block.free_bytes())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 
 use alloc_core::testing::{Checked, FailAt};
 use alloc_core::{AllocError, Allocator, End, ErrorKind, Global, GrowInPlace, Layout, Reserved};
-use alloc_linear::{Linear, SliceBuilder};
+use alloc_linear::{Linear, SliceBuilder, SyncLinear};
 use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use core::panic::AssertUnwindSafe;
@@ -488,4 +488,27 @@ fn a_backing_that_panics_under_a_builder_leaves_its_elements_alone() {
     });
     while region.try_alloc([0xEEu8; 16]).is_ok() {}
     assert_eq!(builder.as_slice(), [7u64; 100], "no block may be taken from its room");
+}
+
+#[test]
+fn fallible_twins_refuse_without_a_panic_and_with_room_succeed() {
+    let region = Linear::with_capacity(64);
+    let mut burst = region.burst();
+    assert_eq!(burst.try_alloc_str("abc").unwrap(), "abc");
+    assert_eq!(burst.try_alloc_slice_copy(&[7u8; 100]).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(burst.try_alloc_str(&"x".repeat(100)).unwrap_err().size(), 100);
+    assert_eq!(burst.try_alloc_slice_copy(&[1u8, 2]).unwrap(), [1, 2], "usable afterwards");
+    drop(burst);
+
+    let shared = SyncLinear::with_capacity(256);
+    assert_eq!(shared.try_alloc_str("abc").unwrap(), "abc");
+    assert_eq!(shared.try_alloc_slice_copy(&[0u8; 1000]).unwrap_err().kind(), ErrorKind::Full);
+    shared.with_local(|local| {
+        assert_eq!(*local.try_alloc(5u64).unwrap(), 5);
+        assert_eq!(local.try_alloc([1u8; 1000]).unwrap_err().into_value(), [1u8; 1000]);
+        assert_eq!(local.try_alloc_str("def").unwrap(), "def");
+        let wide = Layout::from_size_align(1000, 8).unwrap();
+        assert_eq!(local.try_alloc_layout(wide).unwrap_err().size(), 1000);
+        assert_eq!(local.try_alloc_slice_copy(&[3u16]).unwrap(), [3]);
+    });
 }
