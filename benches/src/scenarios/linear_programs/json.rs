@@ -16,7 +16,7 @@
 
 mod parser;
 
-use parser::{Build, Parser, Scalar, parse};
+use parser::{Build, Scalar, parse};
 
 use super::{digest, fold};
 use crate::{
@@ -410,6 +410,7 @@ impl<A: Allocator + Copy> Build for Owned<A> {
 
 #[cfg(test)]
 mod tests {
+    use super::parser::Parser;
     use super::*;
     use proptest::prelude::*;
 

@@ -52,6 +52,9 @@ const PIECE: usize = 64;
 /// two bytes of source, and in the growing table at most 2 · 17 · 16 / 7 bytes plus its text.
 const REGION_FACTOR: usize = 80;
 
+/// Bytes of source per distinct name, seldom fewer: what a table of names is made for.
+const BYTES_PER_NAME: usize = 32;
+
 /// What short files need whatever their length: the smallest tables, and alignment.
 const REGION_BASE_BYTES: usize = 64 << 10;
 
@@ -419,7 +422,13 @@ impl<R: Bump> Program for InRegion<R> {
 }
 
 fn in_region<R: Bump>(region: &R, source: &Source, sum: u64) -> u64 {
-    let mut names = HashSet::with_hasher_in(DefaultHashBuilder::default(), Table(region));
+    // A table that grows leaves its old ones behind in a region, so one makes it large enough at
+    // once; all of it is free again after the file.
+    let mut names = HashSet::with_capacity_and_hasher_in(
+        source.text.len() / BYTES_PER_NAME,
+        DefaultHashBuilder::default(),
+        Table(region),
+    );
     let mut list = List::new(region);
     let mut unescaped = String::new();
     for Lexeme { kind, start, text } in Lexer::new(&source.text) {
