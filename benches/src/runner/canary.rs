@@ -147,7 +147,7 @@ fn canaries() -> Vec<Case> {
                     counted: Some(|| {
                         Box::new(Boxing(Adder { cost: 1, runs: 0, at_end: |_, sum| sum }))
                     }),
-                    ..spec("slower", Role::Peer, || adder(12, |_, sum| sum))
+                    ..spec("slower", Role::Peer, || adder(60, |_, sum| sum))
                 },
                 spec("faster", Role::Peer, || adder(1, |_, sum| sum)),
                 spec("wrong", Role::Peer, || adder(4, |_, sum| sum + 1)),
