@@ -512,3 +512,14 @@ fn fallible_twins_refuse_without_a_panic_and_with_room_succeed() {
         assert_eq!(local.try_alloc_slice_copy(&[3u16]).unwrap(), [3]);
     });
 }
+
+#[test]
+fn a_builder_stops_at_the_blocks_above_it() {
+    let region = Linear::with_capacity(256);
+    let block = region.alloc([0xABu8; 128]);
+    let mut builder = SliceBuilder::new(&region);
+    let pushed = (0..200u8).take_while(|&n| builder.try_push(n).is_ok()).count();
+    assert_eq!(pushed, 128);
+    assert_eq!(*block, [0xAB; 128], "the block above is as it was");
+    assert_eq!(builder.as_slice().len(), 128);
+}

@@ -282,6 +282,31 @@ fn racing_free_by_hand() {
     free_while_reading(false, true);
 }
 
+/// The free comes after the read in time, and nothing orders it after: only a free that counts as a
+/// write is a race with it.
+#[test]
+#[ignore = "wrong on purpose: loom_racing_free_is_seen runs it"]
+fn free_after_unordered_read() {
+    Model::new("free_after_unordered_read").check(|_| {
+        let layout = Layout::new::<u64>();
+        // SAFETY: the layout is not empty.
+        let block = AtomicPtr::new(unsafe { alloc(layout) });
+        let block = Arc::new((block, AtomicUsize::new(0)));
+        let theirs = Arc::clone(&block);
+        let t = thread::spawn(move || {
+            access(theirs.0.load(Relaxed));
+            // Wrong on purpose: Release is what it takes.
+            theirs.1.store(1, Relaxed);
+        });
+        let was_read = block.1.load(Relaxed) == 1;
+        if !was_read {
+            t.join().unwrap();
+        }
+        // SAFETY: allocated above with this layout, and read by then.
+        unsafe { dealloc(block.0.load(Relaxed), layout) };
+    });
+}
+
 /// Dropping an atomic is a write: a `Box` freed while another thread may still load from it.
 #[test]
 #[ignore = "wrong on purpose: loom_racing_free_is_seen runs it"]
@@ -343,6 +368,7 @@ fn loom_racing_free_is_seen() {
     );
     let output = child("racing_free_by_hand", &[]);
     assert!(!output.status.success());
+    fails(&child("free_after_unordered_read", &[]), "Causality violation");
     fails(&child("racing_drop", &[]), "Causality violation");
     fails(&child("double_free", &[]), "double free");
     fails(&child("leaked_block", &[]), "leaked");
