@@ -32,7 +32,7 @@ const ADDRESS: &[&str] = &["-Zsanitizer=address"];
 const THREAD: &[&str] = &["-Zsanitizer=thread", "-Cunsafe-allow-abi-mismatch=sanitizer"];
 
 /// libtest's own hand-over of results, which ThreadSanitizer does not understand.
-const SUPPRESSIONS: &str = "race:CompletedTest\n";
+const SUPPRESSIONS: &str = "race:CompletedTest\nrace:std::thread::lifecycle::Packet\n";
 
 /// One planted fault and the words with which its tool reports it.
 struct Canary {
