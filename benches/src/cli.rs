@@ -1,5 +1,6 @@
 //! The command line, and what follows from it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::case::Case;
+use crate::case::{Case, Role};
 use crate::claims::{self, verdict};
 use crate::report::schema::{Report, SCHEMA};
 use crate::report::terminal;
@@ -117,7 +118,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let budget = if args.quick { Budget::quick(args.instructions) } else { Budget::full() };
-    let (report, notes) = measure(spawner, &cases, budget);
+    let (report, notes) = measure(spawner, &cases, budget, BTreeMap::new());
     finish(&mut out, args, &report, &notes, &cases)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -133,9 +134,15 @@ fn spawner(catalogue: Catalogue) -> Result<Spawner> {
 }
 
 /// Measures the cases one after the other.
-fn measure(spawner: Spawner, cases: &[Case], budget: Budget) -> (Report, Vec<String>) {
+fn measure(
+    spawner: Spawner,
+    cases: &[Case],
+    budget: Budget,
+    needed: BTreeMap<&'static str, BTreeSet<usize>>,
+) -> (Report, Vec<String>) {
     let machine = machine::describe();
     let mut session = Session::new(spawner, budget, &machine::out_dir());
+    session.needed = needed;
     let mut shares = Shares::new(&budget, cases.len());
     let bar = progress(cases.len());
     let mut rows = Vec::new();
@@ -228,7 +235,21 @@ fn check_claims(
         .into_iter()
         .filter(|case| targets.iter().any(|target| target.case == case.id))
         .collect();
-    let (report, notes) = measure(spawner(catalogue)?, &cases, Budget::full());
+    // Whoever no target speaks of need not run: on real programs a sample is a tenth of a second.
+    let needed = cases
+        .iter()
+        .map(|case| {
+            let here = || targets.iter().filter(|target| target.case == case.id);
+            let engines = case.engines.iter().enumerate().filter(|(_, engine)| {
+                engine.primary
+                    || engine.reference
+                    || engine.role == Role::Null
+                    || here().any(|target| target.speaks_of(engine))
+            });
+            (case.id, engines.map(|(index, _)| index).collect())
+        })
+        .collect();
+    let (report, notes) = measure(spawner(catalogue)?, &cases, Budget::full(), needed);
     // Where every case is missing there is nothing to report, and the last report stays.
     if !cases.is_empty() {
         finish(out, args, &report, &notes, &cases)?;

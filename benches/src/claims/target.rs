@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::case::{EngineSpec, Role};
+
 /// A number to reach.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +67,19 @@ impl Target {
         count.and_then(|n| n.parse().ok()).with_context(|| {
             format!("only_where = {condition:?}: the one condition known is \"cores >= N\"")
         })
+    }
+
+    /// Says whether the target compares with this engine.
+    #[must_use]
+    pub fn speaks_of(&self, engine: &EngineSpec) -> bool {
+        match self.against.as_deref() {
+            None => false,
+            Some("best") => engine.role == Role::Peer,
+            Some(against) => {
+                let (name, config) = against.split_once('/').unwrap_or((against, engine.config));
+                engine.name == name && engine.config == config
+            }
+        }
     }
 
     /// Returns the crate whose target it is, by the first part of the case's id.

@@ -1,7 +1,7 @@
 //! Measures one case: processes until the A/A control agrees, then the counts.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ use crate::threads;
 
 /// The A/A control must lie this close to 1, or the case counts as not done.
 pub const AA_TOLERANCE: f64 = 0.02;
+/// Why an engine that was not asked for has no figures; its row is left out.
+const NOT_NEEDED: &str = "not needed";
 /// Percentiles for a tail case: passes in one process.
 const TAIL_SWEEPS: u32 = 6;
 
@@ -69,6 +71,8 @@ pub struct Session {
     pub probes: Vec<f64>,
     /// What the reader must know beside the rows.
     pub notes: Vec<String>,
+    /// The engines to measure of a case, by index; all of them for a case that is not listed.
+    pub needed: BTreeMap<&'static str, BTreeSet<usize>>,
     scratch: PathBuf,
     valgrind: Result<(), String>,
 }
@@ -88,6 +92,7 @@ impl Session {
             budget,
             probes: Vec::new(),
             notes,
+            needed: BTreeMap::new(),
             scratch: scratch.to_owned(),
             valgrind,
         }
@@ -136,7 +141,9 @@ impl Session {
                 100.0 * AA_TOLERANCE
             ));
         }
-        assemble::row(case, &data)
+        let mut row = assemble::row(case, &data);
+        row.engines.retain(|engine| engine.error.as_deref() != Some(NOT_NEEDED));
+        row
     }
 
     /// Processes of interleaved samples, more of them while the control is not resolved.
@@ -144,6 +151,11 @@ impl Session {
         let began = Instant::now();
         let mut data =
             Data { engines: vec![Gathered::default(); case.engines.len()], ..Data::default() };
+        if let Some(needed) = self.needed.get(case.id) {
+            for (index, engine) in data.engines.iter_mut().enumerate() {
+                engine.error = (!needed.contains(&index)).then(|| NOT_NEEDED.to_owned());
+            }
+        }
         let budget = self.budget;
         let mut done = 0;
         while done < budget.max_processes {
@@ -389,6 +401,7 @@ pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
         budget: Budget::quick(false),
         probes: Vec::new(),
         notes: Vec::new(),
+        needed: BTreeMap::new(),
         scratch: PathBuf::new(),
         valgrind: Err(String::new()),
     };
