@@ -10,6 +10,7 @@ mod borrowed;
 pub mod bump;
 mod error;
 mod grow;
+pub mod place;
 #[cfg(all(feature = "reserve", unix))]
 mod reserve;
 mod stats;
