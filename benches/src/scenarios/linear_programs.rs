@@ -1,8 +1,8 @@
 //! Programs on real input: what does a linear region gain where a program does more than allocate?
 //!
 //! ```text
-//!   linear/tokens/registry    the registry's sources, tokenised file by file      tokens, lexer
-//!   linear/json-dom/metadata  what `cargo metadata` says, read into a tree        json
+//!   linear/tokens/registry    the registry's sources, tokenised file by file      tokens
+//!   linear/json-dom/metadata  what `cargo metadata` says, read into a tree        programs/json
 //!   linear/trace/…            recorded allocations, replayed                      replay
 //! ```
 //!
@@ -14,19 +14,24 @@
 //! region again, so that peaks and page faults count what the region costs. Regions of fixed
 //! capacity get the worst case of the largest file; of that only the pages they touch are memory.
 
-mod json;
-mod lexer;
 mod replay;
 mod tokens;
 
+use super::programs::json;
 use crate::case::Case;
+use alloc_linear::Linear;
 
 /// The cases of this file.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![tokens::case(), json::case()];
+    let mut cases = vec![tokens::case(), json_dom()];
     cases.extend(replay::cases());
     cases
+}
+
+fn json_dom() -> Case {
+    let ours = vec![json::region::<Linear>().primary(), json::region::<Linear<8>>()];
+    json::case("linear/json-dom/metadata", "alloc-linear", ours)
 }
 
 /// The plain programs, for the recorder.
@@ -40,21 +45,6 @@ pub mod plain {
     /// Reads the metadata into a `serde_json::Value`.
     #[must_use]
     pub fn json() -> u64 {
-        super::json::plain_program()
+        super::super::programs::json::plain_program()
     }
-}
-
-/// Folds a value into a checksum.
-#[inline]
-fn fold(sum: u64, value: u64) -> u64 {
-    (sum.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// A cheap digest that depends on a text's length and, where it is not empty, on its ends.
-#[inline]
-fn digest(text: &[u8]) -> u64 {
-    let [first, .., last] = text else {
-        return text.first().map_or(0, |&only| u64::from(only) << 8 | 1);
-    };
-    (text.len() as u64) << 16 | u64::from(*first) << 8 | u64::from(*last)
 }

@@ -15,6 +15,7 @@ pub mod linear_layouts;
 pub mod linear_programs;
 pub mod linear_shared;
 pub mod linear_typed;
+mod programs;
 pub mod team;
 
 /// Returns every case, in the order in which they are listed and measured.

@@ -13,7 +13,7 @@
 //!
 //! The null engine keeps the table of blocks and touches the same bytes of one block.
 
-use super::fold;
+use crate::scenarios::programs::fold;
 use crate::{
     case::{Case, Engine, EngineSpec, Input, Model},
     engines::{

@@ -21,7 +21,7 @@
 //! `Vec`, and the walk that drops it all. The null engine lexes and sums: the difference to it is
 //! what can be saved at most.
 
-use super::{
+use crate::scenarios::programs::{
     digest, fold,
     lexer::{KINDS, Kind, Lexeme, Lexer, unescape},
 };

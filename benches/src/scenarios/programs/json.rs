@@ -1,4 +1,4 @@
-//! `linear/json-dom/metadata`: what `cargo metadata` says becomes a tree, is walked, and dies.
+//! `…/json-dom/metadata`: what `cargo metadata` says becomes a tree, is walked, and dies.
 //!
 //! ```text
 //!   engine        text        array                object
@@ -29,7 +29,6 @@ use crate::{
     },
     input::metadata,
 };
-use alloc_linear::Linear;
 use allocator_api2::{
     alloc::{Allocator, Global},
     vec::Vec as VecIn,
@@ -41,11 +40,15 @@ use serde_json::Value as SerdeValue;
 /// comma, and at most 40 bytes in the slice of its object; its text at most its own length.
 const REGION_FACTOR: usize = 24;
 
-pub(super) fn case() -> Case {
+/// The case for one of our crates: its engines beside everybody else's.
+pub(in crate::scenarios) fn case(
+    id: &'static str,
+    krate: &'static str,
+    ours: Vec<EngineSpec>,
+) -> Case {
     let mut engines =
         vec![program::<Serde>().reference(), program::<SameParser>(), program::<Null>()];
-    engines.push(region::<Linear>().primary());
-    engines.push(region::<Linear<8>>());
+    engines.extend(ours);
     engines.extend(bump_peers!(region));
     engines.extend([
         heap::<crate::engines::glibc::Glibc>(),
@@ -55,8 +58,8 @@ pub(super) fn case() -> Case {
         heap::<crate::engines::snmalloc::Snmalloc>(),
     ]);
     Case {
-        id: "linear/json-dom/metadata",
-        krate: "alloc-linear",
+        id,
+        krate,
         what: "Reads what cargo metadata says of this workspace into a tree, walks it and drops \
                it: many small blocks that die together.",
         model: Model::Throughput,
@@ -69,7 +72,7 @@ pub(super) fn case() -> Case {
 }
 
 /// The plain program, once.
-pub(super) fn plain_program() -> u64 {
+pub(in crate::scenarios) fn plain_program() -> u64 {
     Serde::document(&mut (), metadata::text())
 }
 
@@ -107,7 +110,8 @@ fn program<P: Program>() -> EngineSpec {
     spec_of(P::ABOUT, build::<P>)
 }
 
-fn region<R: Bump>() -> EngineSpec {
+/// The tree in a region that is made for the document.
+pub(in crate::scenarios) fn region<R: Bump>() -> EngineSpec {
     spec::<R>(build::<InRegion<R>>)
 }
 

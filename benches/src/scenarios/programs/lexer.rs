@@ -1,4 +1,4 @@
-//! A lexer for Rust source text: what every engine of `linear/tokens/registry` runs.
+//! A lexer for Rust source text: what all programs that read the registry begin with.
 //!
 //! It knows names, raw names, lifetimes, numbers, characters, strings of all kinds, doc comments
 //! and nested comments; everything else is one mark per byte. It never fails: what does not end
@@ -7,7 +7,7 @@
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(in crate::scenarios) enum Kind {
     /// An identifier or keyword.
     Name,
     /// `'a`, without its tick.
@@ -27,27 +27,27 @@ pub(super) enum Kind {
 }
 
 /// How many kinds there are.
-pub(super) const KINDS: usize = Kind::Mark as usize + 1;
+pub(in crate::scenarios) const KINDS: usize = Kind::Mark as usize + 1;
 
 /// A token as the lexer finds it: it borrows the source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lexeme<'s> {
-    pub(super) kind: Kind,
+pub(in crate::scenarios) struct Lexeme<'s> {
+    pub(in crate::scenarios) kind: Kind,
     /// Where it starts in the file.
-    pub(super) start: u32,
+    pub(in crate::scenarios) start: u32,
     /// The part of it that is kept.
-    pub(super) text: &'s str,
+    pub(in crate::scenarios) text: &'s str,
 }
 
 /// The tokens of a file, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Lexer<'s> {
+pub(in crate::scenarios) struct Lexer<'s> {
     source: &'s str,
     at: usize,
 }
 
 impl<'s> Lexer<'s> {
-    pub(super) fn new(source: &'s str) -> Self {
+    pub(in crate::scenarios) fn new(source: &'s str) -> Self {
         assert!(u32::try_from(source.len()).is_ok(), "a file of {} bytes", source.len());
         Self { source, at: 0 }
     }
@@ -226,7 +226,7 @@ impl<'s> Iterator for Lexer<'s> {
 
 /// Appends what a string literal means: escapes replaced, continued lines joined. What is no
 /// escape of Rust's is kept as it stands.
-pub(super) fn unescape(raw: &str, out: &mut String) {
+pub(in crate::scenarios) fn unescape(raw: &str, out: &mut String) {
     let mut rest = raw;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
