@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+/// The layout, its invariants, what was measured and what was tried: `DESIGN.md` of this crate.
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}
