@@ -18,6 +18,8 @@ pub enum ErrorKind {
     /// The allocator is closed for a while: a guard that has exclusive use of it is alive, or was
     /// forgotten.
     Closed,
+    /// Every value that an index type can express is in use.
+    IndicesExhausted,
 }
 
 /// The error of the `try_` methods: what was asked for, and why it could not be had.
@@ -56,6 +58,13 @@ impl TryAllocError {
         Self { kind, size: capacity_bytes, align: 1, remaining_bytes: max_bytes }
     }
 
+    /// Returns an error about a value of `T` for which no index is left after `max_count`.
+    #[must_use]
+    pub const fn indices_exhausted<T>(max_count: usize) -> Self {
+        let kind = ErrorKind::IndicesExhausted;
+        Self { kind, size: size_of::<T>(), align: align_of::<T>(), remaining_bytes: max_count }
+    }
+
     /// Returns what stood in the way.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -74,8 +83,8 @@ impl TryAllocError {
         self.align
     }
 
-    /// Returns the bytes that the allocator still had when it refused (for a capacity out of range:
-    /// the maximum).
+    /// Returns the bytes that the allocator still had when it refused (for a capacity out of range
+    /// and for exhausted indices: the maximum).
     #[must_use]
     pub const fn remaining_bytes(&self) -> usize {
         self.remaining_bytes
@@ -110,6 +119,9 @@ impl fmt::Display for TryAllocError {
                     f,
                     "no room for {size} bytes aligned to {align}: the allocator is closed by a guard"
                 )
+            }
+            ErrorKind::IndicesExhausted => {
+                write!(f, "all {remaining_bytes} indices are in use")
             }
         }
     }
