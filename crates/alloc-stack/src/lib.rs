@@ -6,6 +6,7 @@ extern crate std;
 
 mod coerce;
 mod dyn_stack;
+mod two_ended;
 
 /// The layout, its invariants, what was measured and what was tried: `DESIGN.md` of this crate.
 #[doc = include_str!("../DESIGN.md")]
@@ -13,3 +14,4 @@ pub mod design {}
 
 pub use crate::coerce::Coerce;
 pub use crate::dyn_stack::{DynIter, DynIterMut, DynStack};
+pub use crate::two_ended::{End, EndFrame, EndMark, EndScope, HighEnd, LowEnd, TwoEnded};
