@@ -5,7 +5,26 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod allocator;
+mod arena;
+mod builder;
+mod checkpoint;
+mod chunk;
+mod chunks;
+mod collect;
+mod config;
+mod counters;
+mod drops;
+mod frame;
+mod no_drop;
+mod scope;
+mod stats;
+mod stock;
+mod supply;
+#[cfg(feature = "std")]
+mod thread_cache;
 mod typed;
+mod values;
 
 /// The layout, its invariants, what was measured and what was tried: `DESIGN.md` of this crate.
 #[doc = include_str!("../DESIGN.md")]
@@ -13,4 +32,14 @@ pub mod design {}
 
 pub use alloc_core::{AllocStats, ErrorKind, Rejected, TryAllocError};
 
+pub use crate::arena::Arena;
+pub use crate::builder::SliceBuilder;
+pub use crate::checkpoint::{Checkpoint, CheckpointError};
+pub use crate::chunks::{Chunk, Chunks};
+pub use crate::collect::{CollectIn, FromIteratorIn};
+pub use crate::config::{ArenaConfig, ConfigError};
+pub use crate::frame::{FrameGuard, Scope};
+pub use crate::stats::ArenaStats;
+#[cfg(feature = "std")]
+pub use crate::thread_cache::{CacheStats, ThreadCache};
 pub use crate::typed::{Drain, Index32, Indices, IntoIter, IterMut, TypedArena};
