@@ -363,10 +363,8 @@ impl<T, A: Allocator> TypedArena<T, A> {
     #[inline]
     #[track_caller]
     pub fn alloc_index(&mut self, value: T) -> Index32<T> {
-        if self.store.cursor.get().addr().get() >= self.store.index_limit.get()
-            && let Err(error) = self.make_index_room()
-        {
-            no_room(error);
+        if self.store.cursor.get().addr().get() >= self.store.index_limit.get() {
+            self.make_index_room_or_panic();
         }
         self.place_index(value)
     }
@@ -396,6 +394,15 @@ impl<T, A: Allocator> TypedArena<T, A> {
         self.place(cursor, value);
         self.store.indexed.set(number + 1);
         Index32::of(number)
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn make_index_room_or_panic(&mut self) {
+        if let Err(error) = self.make_index_room() {
+            no_room(error);
+        }
     }
 
     #[cold]

@@ -8,6 +8,7 @@ extern crate std;
 
 mod borrowed;
 pub mod bump;
+mod coerce;
 mod error;
 mod grow;
 pub mod place;
@@ -22,6 +23,7 @@ pub mod testing;
 pub mod design {}
 
 pub use crate::borrowed::Borrowed;
+pub use crate::coerce::Coerce;
 pub use crate::error::{ErrorKind, Rejected, TryAllocError};
 pub use crate::grow::{End, GrowInPlace};
 #[cfg(all(feature = "reserve", unix))]

@@ -4,7 +4,6 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-mod coerce;
 mod dyn_stack;
 mod two_ended;
 
@@ -12,6 +11,6 @@ mod two_ended;
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
-pub use crate::coerce::Coerce;
 pub use crate::dyn_stack::{DynIter, DynIterMut, DynStack};
 pub use crate::two_ended::{End, EndFrame, EndMark, EndScope, HighEnd, LowEnd, TwoEnded};
+pub use alloc_core::Coerce;

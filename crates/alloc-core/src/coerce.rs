@@ -16,19 +16,10 @@ use core::ptr::NonNull;
 
 /// A value on its way to being a trait object: it can be coerced, and that is all.
 ///
-/// The closure of [`DynStack::push`](crate::DynStack::push) is given a `&mut Coerce<T>` and returns
-/// a `&mut Coerce<D>`. Neither can be made elsewhere or opened, so what the closure returns is what
-/// it was given, unsized: `|value| value` is all that there is to write.
-///
-/// ```
-/// use alloc_stack::DynStack;
-/// use core::fmt::Debug;
-///
-/// let mut stack = DynStack::<dyn Debug>::new();
-/// stack.push(7u8, |value| value);
-/// stack.push("seven", |value| value);
-/// assert_eq!(format!("{:?}", stack.last().unwrap()), "\"seven\"");
-/// ```
+/// The closures of methods that unsize (`DynStack::push` of `alloc-stack`, `ArenaBox::coerce` of
+/// `alloc-arena`) are given a `&mut Coerce<T>` and return a `&mut Coerce<D>`. Neither can be made
+/// elsewhere or opened, so what the closure returns is what it was given, unsized: `|value| value`
+/// is all that there is to write.
 #[repr(transparent)]
 pub struct Coerce<T: ?Sized>(T);
 
@@ -44,7 +35,7 @@ impl<D: ?Sized> Coerce<D> {
     /// 1. `place` points to an initialised `T`, which nobody else uses during this call.
     #[inline(always)]
     #[track_caller]
-    pub(crate) unsafe fn place<T>(
+    pub unsafe fn place<T>(
         place: NonNull<T>,
         coerce: impl for<'a> FnOnce(&'a mut Coerce<T>) -> &'a mut Coerce<D>,
     ) -> NonNull<D> {
