@@ -94,3 +94,65 @@ impl<T: ?Sized> fmt::Debug for Coerce<T> {
         f.debug_struct("Coerce").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Debug;
+    use core::marker::PhantomData;
+    use std::panic::catch_unwind;
+
+    #[test]
+    fn the_whole_value_at_its_address() {
+        let mut number = 7u32;
+        let place = NonNull::from_mut(&mut number);
+        // SAFETY: 1. a local, not used meanwhile.
+        let seen = unsafe { Coerce::<dyn Debug>::place(place, |value| value) };
+        assert_eq!(seen.addr(), place.addr());
+        // SAFETY: the local, borrowed by nobody else.
+        assert_eq!(std::format!("{:?}", unsafe { seen.as_ref() }), "7");
+
+        #[repr(align(64))]
+        #[derive(Debug)]
+        struct Aligned;
+        let nowhere = NonNull::<Aligned>::dangling();
+        // SAFETY: 1. without size, so initialised.
+        let seen = unsafe { Coerce::<dyn Debug>::place(nowhere, |value| value) };
+        assert_eq!(seen.addr(), nowhere.addr(), "its own address again");
+        // SAFETY: without size and aligned.
+        let seen = unsafe { seen.as_ref() };
+        assert_eq!(std::format!("{seen:?}"), "Aligned");
+    }
+
+    /// The one way to another object: an inner closure may return what an outer one was given, if
+    /// the inner value's lifetime says that it outlives it.
+    #[test]
+    fn another_object_is_refused() {
+        fn steal<'a, T: 'a>(stolen: &'a mut Coerce<dyn Debug + 'a>, place: NonNull<T>) {
+            // SAFETY: 1. the caller's value, which nobody else uses.
+            unsafe { Coerce::<dyn Debug + 'a>::place(place, move |_| stolen) };
+        }
+        fn with_size<'a>(stolen: &'a mut Coerce<dyn Debug + 'a>) {
+            let unit: &'a () = &();
+            let mut inner = unit;
+            steal::<&'a ()>(stolen, NonNull::from_mut(&mut inner));
+        }
+        fn without_size<'a>(stolen: &'a mut Coerce<dyn Debug + 'a>) {
+            steal::<PhantomData<&'a ()>>(stolen, NonNull::dangling());
+        }
+        for thief in [with_size, without_size] {
+            let caught = catch_unwind(|| {
+                let nowhere = NonNull::<()>::dangling();
+                // SAFETY: 1. without size, so initialised.
+                unsafe {
+                    Coerce::<dyn Debug>::place(nowhere, |stolen| {
+                        thief(stolen);
+                        unreachable!("a theft is refused")
+                    })
+                };
+            });
+            let message = *caught.unwrap_err().downcast::<&'static str>().unwrap();
+            assert!(message.contains("returned another object"), "{message}");
+        }
+    }
+}

@@ -55,7 +55,7 @@ fn random_frames_leave_nothing_and_overlap_nothing() {
         for _ in 0..8 {
             *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let size = (*random >> 8) as usize % 300;
-            let align = 1 << (*random >> 20) % 9;
+            let align = 1 << ((*random >> 20) % 9);
             let Ok(block) = scope.try_alloc_layout(layout(size, align)) else { continue };
             let address = block.addr().get();
             assert!(address.is_multiple_of(align));
