@@ -1,0 +1,124 @@
+//! What a stack counts: almost nothing, and with feature `stats` everything.
+//!
+//! Used bytes follow from the cursor; what is kept here always is touched on slow paths alone. The
+//! figures that need an instruction per operation exist with feature `stats`.
+
+use core::cell::Cell;
+
+use alloc_core::AllocStats;
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    resets: Cell<u64>,
+    slow_calls: Cell<u64>,
+    peak_bytes: Cell<usize>,
+    #[cfg(feature = "stats")]
+    exact: Exact,
+}
+
+#[cfg(feature = "stats")]
+#[derive(Default)]
+struct Exact {
+    allocs: Cell<u64>,
+    frees: Cell<u64>,
+    requested_bytes: Cell<u64>,
+    waste_align_bytes: Cell<u64>,
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self {
+            resets: Cell::new(0),
+            slow_calls: Cell::new(0),
+            peak_bytes: Cell::new(0),
+            #[cfg(feature = "stats")]
+            exact: Exact {
+                allocs: Cell::new(0),
+                frees: Cell::new(0),
+                requested_bytes: Cell::new(0),
+                waste_align_bytes: Cell::new(0),
+            },
+        }
+    }
+
+    /// A block of `size` bytes was taken, for which the cursor moved by `moved` bytes.
+    #[inline(always)]
+    pub(crate) fn allocated(&self, size: usize, moved: usize, used_bytes: impl FnOnce() -> usize) {
+        #[cfg(feature = "stats")]
+        {
+            add(&self.exact.allocs, 1);
+            add(&self.exact.requested_bytes, size as u64);
+            add(&self.exact.waste_align_bytes, (moved - size) as u64);
+            self.peak_bytes.set(self.peak_bytes.get().max(used_bytes()));
+        }
+        #[cfg(not(feature = "stats"))]
+        let _ = (size, moved, used_bytes);
+    }
+
+    /// A block was made `more` bytes longer.
+    #[inline(always)]
+    pub(crate) fn regrown(&self, more: usize, used_bytes: impl FnOnce() -> usize) {
+        #[cfg(feature = "stats")]
+        {
+            add(&self.exact.requested_bytes, more as u64);
+            self.peak_bytes.set(self.peak_bytes.get().max(used_bytes()));
+        }
+        #[cfg(not(feature = "stats"))]
+        let _ = (more, used_bytes);
+    }
+
+    /// A block was given back by itself.
+    #[inline(always)]
+    pub(crate) fn freed(&self) {
+        #[cfg(feature = "stats")]
+        add(&self.exact.frees, 1);
+    }
+
+    /// A request left the fast path.
+    pub(crate) fn slow(&self) {
+        self.slow_calls.set(self.slow_calls.get() + 1);
+    }
+
+    /// A look at how much is in use.
+    #[inline]
+    pub(crate) fn look(&self, used_bytes: usize) {
+        self.peak_bytes.set(self.peak_bytes.get().max(used_bytes));
+    }
+
+    /// The stack is about to be emptied.
+    pub(crate) fn reset(&self, used_bytes: usize) {
+        self.look(used_bytes);
+        self.resets.set(self.resets.get() + 1);
+        #[cfg(feature = "stats")]
+        self.exact.waste_align_bytes.set(0);
+    }
+
+    pub(crate) fn stats(
+        &self,
+        used_bytes: usize,
+        reserved_bytes: usize,
+        tails_bytes: usize,
+    ) -> AllocStats {
+        let mut stats = AllocStats::default();
+        stats.used_bytes = used_bytes;
+        stats.reserved_bytes = reserved_bytes;
+        stats.peak_bytes = self.peak_bytes.get().max(used_bytes);
+        stats.waste_tail_bytes = tails_bytes;
+        stats.resets = self.resets.get();
+        stats.slow_calls = self.slow_calls.get();
+        #[cfg(feature = "stats")]
+        {
+            stats.allocs = Some(self.exact.allocs.get());
+            stats.frees = Some(self.exact.frees.get());
+            stats.requested_bytes = Some(self.exact.requested_bytes.get());
+            stats.waste_align_bytes = Some(self.exact.waste_align_bytes.get());
+        }
+        stats
+    }
+}
+
+#[cfg(feature = "stats")]
+#[inline(always)]
+fn add(counter: &Cell<u64>, more: u64) {
+    counter.set(counter.get() + more);
+}
