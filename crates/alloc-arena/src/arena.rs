@@ -51,7 +51,7 @@ use alloc_core::place::dangling;
 use alloc_core::{Allocator, ErrorKind, Global, Layout, TryAllocError, bump};
 
 use crate::checkpoint::Records;
-use crate::chunk::{ChunkRef, at, bytes_for};
+use crate::chunk::{CHUNK_ALIGN, ChunkRef, HEADER_BYTES, at, bytes_for};
 use crate::counters::Counters;
 use crate::drops::DropList;
 use crate::supply::Supply;
@@ -298,6 +298,44 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[cold]
     #[inline(never)]
     pub(crate) fn bump_slow(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
+        match self.bump_in_first_chunk(layout) {
+            Some(block) => Ok(block),
+            None => self.bump_in_next_chunk(layout),
+        }
+    }
+
+    /// [`Self::bump_slow`] for the infallible methods.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    pub(crate) fn bump_slow_or_panic(&self, layout: Layout) -> NonNull<u8> {
+        if let Some(block) = self.bump_in_first_chunk(layout) {
+            return block;
+        }
+        match self.bump_in_next_chunk(layout) {
+            Ok(block) => block,
+            Err(error) => no_room(error),
+        }
+    }
+
+    /// Serves the first request of an arena, if the thread's cache has a chunk for it.
+    #[inline(always)]
+    fn bump_in_first_chunk(&self, layout: Layout) -> Option<NonNull<u8>> {
+        // Whatever is not small beside every chunk there can be goes the long way.
+        let is_small = layout.size() <= HEADER_BYTES && layout.align() <= CHUNK_ALIGN;
+        if self.chunk.get().is_some() || !is_small || MIN_ALIGN > CHUNK_ALIGN || layout.size() == 0
+        {
+            return None;
+        }
+        let chunk = self.supply.take_first()?;
+        self.counters.slow();
+        chunk.begin_list();
+        self.set_current(chunk);
+        self.bump(layout)
+    }
+
+    #[inline(never)]
+    fn bump_in_next_chunk(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
         self.counters.slow();
         if layout.size() == 0 {
             self.counters.allocated(0, 0, || self.used_bytes());
@@ -309,17 +347,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         let block = self.bump(layout);
         debug_assert!(block.is_some(), "a chunk was made for {layout:?} and has no room for it");
         block.ok_or(TryAllocError::new(ErrorKind::Backing, layout, self.remaining_bytes()))
-    }
-
-    /// [`Self::bump_slow`] for the infallible methods.
-    #[cold]
-    #[inline(never)]
-    #[track_caller]
-    pub(crate) fn bump_slow_or_panic(&self, layout: Layout) -> NonNull<u8> {
-        match self.bump_slow(layout) {
-            Ok(block) => block,
-            Err(error) => no_room(error),
-        }
     }
 
     /// Takes a chunk that has room for a block of `layout`, and for `growth_bytes` more if that is
@@ -363,24 +390,25 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         let rounded = with_growth.checked_next_power_of_two().unwrap_or(with_growth);
         let bytes = next.max(rounded).min(config.max_chunk_bytes).max(least);
         // A chunk is a multiple of 16 bytes, whatever the configuration says.
-        bump::round_down(bytes, crate::chunk::CHUNK_ALIGN)
+        bump::round_down(bytes, CHUNK_ALIGN)
     }
 
-    /// Makes `chunk` the current one.
+    /// Makes `chunk` the current one, behind the one that was.
     fn add_current(&self, chunk: ChunkRef) {
-        let before = self.chunk.get();
-        let (used, tail, depth) = match before {
-            Some(before) => {
-                before.leave_at(self.cursor.get(), self.start.get());
-                let tail = before.tail_before() + self.remaining_bytes();
-                (self.used_in_chunks(), tail, before.depth() + 1)
-            }
-            None => (0, 0, 0),
-        };
-        chunk.set_used_before(used);
-        chunk.set_tail_before(tail);
-        chunk.set_depth(depth);
-        chunk.set_next(before);
+        chunk.begin_list();
+        if let Some(before) = self.chunk.get() {
+            before.leave_at(self.cursor.get(), self.start.get());
+            chunk.set_used_before(self.used_in_chunks());
+            chunk.set_tail_before(before.tail_before() + self.remaining_bytes());
+            chunk.set_depth(before.depth() + 1);
+            chunk.set_next(Some(before));
+        }
+        self.set_current(chunk);
+    }
+
+    /// Takes blocks from `chunk`, which is empty, from now on.
+    #[inline(always)]
+    fn set_current(&self, chunk: ChunkRef) {
         self.chunk.set(Some(chunk));
         self.cursor.set(chunk.end::<MIN_ALIGN>());
         self.start.set(chunk.base::<MIN_ALIGN>());
@@ -443,27 +471,41 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// If a value's drop panics. The others are dropped all the same, and the arena is empty.
     #[inline]
     pub fn reset(&mut self) {
+        self.counters.reset(self.used_bytes());
+        if self.drops.head().is_none() {
+            self.empty();
+        } else {
+            self.drop_and_empty();
+        }
+    }
+
+    #[inline(never)]
+    fn drop_and_empty(&mut self) {
         /// Empties the arena, also if a drop panics.
         struct Emptied<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>);
         impl<const MIN_ALIGN: usize, A: Allocator> Drop for Emptied<'_, MIN_ALIGN, A> {
             fn drop(&mut self) {
                 self.0.empty();
-                self.0.supply.was_reset();
             }
         }
-        self.counters.reset(self.used_bytes());
         let emptied = Emptied(self);
-        // SAFETY: 1. every value is 'static, and its memory has not been given back yet.
+        // SAFETY: 1. every value is 'static, and its memory has not been given back yet; 2. the arena
+        // is held exclusively.
         unsafe { emptied.0.drops.run_down_to(None) };
     }
 
-    /// Makes the oldest chunk the current one, and empty.
+    /// Makes the oldest chunk the current one, and empty. The caller holds the arena exclusively.
+    #[inline]
     fn empty(&self) {
         self.records.forget();
-        let mark = Mark { chunk: None, cursor: Self::CLOSED, start: Self::NOWHERE, large: 0 };
-        // SAFETY: 1. the start of everything; 2. the caller has the arena exclusively, so nothing is
-        // in use (I4).
-        unsafe { self.go_back(mark) };
+        if self.large.get().is_some() || self.chunk.get().is_none_or(|chunk| chunk.depth() != 0) {
+            self.drop_chunks(0, 0);
+        }
+        if let Some(chunk) = self.chunk.get() {
+            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
+            self.set_current(chunk);
+        }
+        self.supply.was_reset();
     }
 
     /// The position up to which the arena is in use.
@@ -487,43 +529,37 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     pub(crate) unsafe fn go_back(&self, mark: Mark) {
         self.counters.saw(self.used_bytes());
         if self.chunk.get() != mark.chunk || self.large.get().is_some() {
-            self.drop_chunks(mark);
+            self.drop_chunks(mark.chunk.map_or(0, ChunkRef::depth), mark.large);
         }
-        let (Some(chunk), Some(_)) = (self.chunk.get(), mark.chunk) else {
-            // There was no chunk then; the first one, if there is one now, is kept and emptied.
-            if let Some(first) = self.chunk.get() {
-                self.poison(first, first.base::<MIN_ALIGN>(), first.end::<MIN_ALIGN>());
-                self.cursor.set(first.end::<MIN_ALIGN>());
-                self.start.set(first.base::<MIN_ALIGN>());
-            }
+        let Some(chunk) = self.chunk.get() else { return };
+        if mark.chunk.is_none() {
+            // There was no chunk then; the first one is kept, and empty.
+            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
+            self.set_current(chunk);
             return;
-        };
-        self.poison(chunk, mark.start, mark.cursor);
+        }
+        debug_assert_eq!(self.chunk.get(), mark.chunk, "a mark of another arena");
+        chunk.poison(mark.start, mark.cursor);
         self.cursor.set(mark.cursor);
         self.start.set(mark.start);
     }
 
-    /// Makes spare what was added since `mark`; a first chunk stays.
+    /// Makes spare the chunks in use above the one at `depth`, and all but `large` large ones.
     #[cold]
     #[inline(never)]
-    fn drop_chunks(&self, mark: Mark) {
-        while let Some(large) = self.large.get()
-            && large.depth() >= mark.large
+    fn drop_chunks(&self, depth: usize, large: usize) {
+        while let Some(newest) = self.large.get()
+            && newest.depth() >= large
         {
-            self.drop_large(large);
+            self.drop_large(newest);
         }
-        let oldest = mark.chunk.map_or(0, ChunkRef::depth);
         while let Some(chunk) = self.chunk.get()
-            && chunk.depth() > oldest
+            && chunk.depth() > depth
         {
-            self.poison(chunk, chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
+            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
             self.chunk.set(chunk.next());
             self.supply.keep(chunk, false);
         }
-        debug_assert!(
-            mark.chunk.is_none() || self.chunk.get() == mark.chunk,
-            "a mark of another arena: its chunk is not among ours"
-        );
     }
 
     /// Makes the newest large chunk a spare one.
@@ -533,13 +569,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         large.poison(from, to);
         self.large.set(large.next());
         self.supply.keep(large, true);
-    }
-
-    /// In debug builds, overwrites what is free in `chunk`, between two of its addresses.
-    #[inline]
-    fn poison(&self, chunk: ChunkRef, from: NonNull<u8>, to: NonNull<u8>) {
-        let _ = self;
-        chunk.poison(from, to);
     }
 
     /// Makes sure that blocks of `bytes` bytes together, at most `MIN_ALIGN` aligned, find room
@@ -718,11 +747,28 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for Arena<MIN_ALIGN, A> {
+    #[inline]
     fn drop(&mut self) {
+        let chunk = self.chunk.get();
+        let is_small = chunk.is_none_or(|chunk| chunk.depth() == 0)
+            && self.large.get().is_none()
+            && self.drops.head().is_none()
+            && self.supply.is_bare();
+        if !is_small {
+            self.drop_slow();
+        } else if let Some(chunk) = chunk {
+            self.supply.give(chunk);
+        }
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
+    /// Drops the values and gives all chunks back.
+    #[inline(never)]
+    fn drop_slow(&mut self) {
         /// Gives the chunks back, also if a drop panics.
         struct Freed<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>);
         impl<const MIN_ALIGN: usize, A: Allocator> Drop for Freed<'_, MIN_ALIGN, A> {
-            #[inline]
             fn drop(&mut self) {
                 for list in [&self.0.chunk, &self.0.large] {
                     while let Some(chunk) = list.get() {
@@ -730,10 +776,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Drop for Arena<MIN_ALIGN, A> {
                         self.0.supply.give(chunk);
                     }
                 }
+                self.0.supply.give_spare();
             }
         }
         let freed = Freed(self);
-        // SAFETY: 1. every value is 'static, and its memory has not been given back yet.
+        // SAFETY: 1. every value is 'static, and its memory has not been given back yet; 2. the arena
+        // is held exclusively.
         unsafe { freed.0.drops.run_down_to(None) };
     }
 }

@@ -24,6 +24,24 @@ use alloc_core::{Layout, bump};
 /// Alignment of every chunk's block.
 pub(crate) const CHUNK_ALIGN: usize = 16;
 
+/// The sizes for which a thread's cache has a list each: powers of two from 1 KiB to 2 MiB.
+pub(crate) const CLASSES: usize = 12;
+const FIRST_CLASS_BYTES: usize = 1 << 10;
+
+/// The list that takes chunks of exactly `bytes` bytes; [`CLASSES`] if none does.
+pub(crate) const fn size_class(bytes: usize) -> usize {
+    if !bytes.is_power_of_two() || bytes < FIRST_CLASS_BYTES {
+        return CLASSES;
+    }
+    let class = (bytes.trailing_zeros() - FIRST_CLASS_BYTES.trailing_zeros()) as usize;
+    if class < CLASSES { class } else { CLASSES }
+}
+
+/// The size of the chunks of a class below [`CLASSES`].
+pub(crate) const fn class_bytes(class: usize) -> usize {
+    FIRST_CLASS_BYTES << class
+}
+
 /// What a header takes of its chunk.
 pub(crate) const HEADER_BYTES: usize = size_of::<Header>();
 
@@ -47,6 +65,8 @@ struct Header {
     start: Cell<NonNull<u8>>,
     /// The number of chunks behind this one in its list.
     depth: Cell<usize>,
+    /// Which list of a thread's cache takes chunks of this size.
+    class: usize,
 }
 
 /// A chunk, by its block's address. Copied freely within the lists' discipline (C1).
@@ -73,6 +93,7 @@ impl ChunkRef {
                 cursor: Cell::new(block),
                 start: Cell::new(block),
                 depth: Cell::new(0),
+                class: size_class(block_bytes),
             });
         }
         Self(header)
@@ -123,6 +144,11 @@ impl ChunkRef {
     }
 
     #[inline(always)]
+    pub(crate) fn class(self) -> usize {
+        self.header().class
+    }
+
+    #[inline(always)]
     pub(crate) fn next(self) -> Option<Self> {
         self.header().next.get()
     }
@@ -139,6 +165,15 @@ impl ChunkRef {
 
     pub(crate) fn set_used_before(self, bytes: usize) {
         self.header().used_before.set(bytes);
+    }
+
+    /// Makes the chunk the first of a list.
+    #[inline(always)]
+    pub(crate) fn begin_list(self) {
+        self.header().next.set(None);
+        self.header().used_before.set(0);
+        self.header().tail_before.set(0);
+        self.header().depth.set(0);
     }
 
     pub(crate) fn tail_before(self) -> usize {
@@ -188,7 +223,9 @@ impl ChunkRef {
     pub(crate) unsafe fn resized(block: NonNull<u8>, block_bytes: usize) -> Self {
         let mut header = block.cast::<Header>();
         // SAFETY: clause 1: initialised, nobody else's.
-        unsafe { header.as_mut() }.block_bytes = block_bytes;
+        let fields = unsafe { header.as_mut() };
+        fields.block_bytes = block_bytes;
+        fields.class = size_class(block_bytes);
         Self(header)
     }
 }

@@ -34,7 +34,7 @@ impl Stock {
         Self { top: Cell::new(None), len: Cell::new(0), bytes: Cell::new(0), least: Cell::new(0) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.top.get().is_none()
     }

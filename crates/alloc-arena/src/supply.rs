@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 use alloc_core::{Allocator, ErrorKind, Layout, bump};
 
 use crate::ArenaConfig;
-use crate::chunk::{CHUNK_ALIGN, ChunkRef, HEADER_BYTES};
+use crate::chunk::{CHUNK_ALIGN, CLASSES, ChunkRef, HEADER_BYTES, size_class};
 use crate::stock::Stock;
 #[cfg(feature = "std")]
 use crate::thread_cache;
@@ -33,6 +33,8 @@ pub(crate) struct Supply<A: Allocator> {
     released_chunks: Cell<u64>,
     resets: Cell<u32>,
     is_cached: bool,
+    /// The class of first chunks, if they may come from the thread's cache.
+    first_class: u8,
     config: ArenaConfig,
     backing: A,
 }
@@ -40,13 +42,17 @@ pub(crate) struct Supply<A: Allocator> {
 impl<A: Allocator> Supply<A> {
     /// `is_cached` only if `A` is the global allocator (P1).
     pub(crate) const fn new(config: ArenaConfig, is_cached: bool, backing: A) -> Self {
+        let is_cached = is_cached && config.thread_cache && cfg!(feature = "std");
+        let first_class = if is_cached { size_class(config.first_chunk_bytes) } else { CLASSES };
         Self {
             spare: Stock::new(),
             spare_large: Stock::new(),
             reserved_bytes: Cell::new(0),
             released_chunks: Cell::new(0),
             resets: Cell::new(0),
-            is_cached: is_cached && config.thread_cache,
+            is_cached,
+            #[expect(clippy::cast_possible_truncation, reason = "at most `CLASSES`")]
+            first_class: first_class as u8,
             config,
             backing,
         }
@@ -89,6 +95,24 @@ impl<A: Allocator> Supply<A> {
         self.config.limit_bytes.saturating_sub(self.reserved_bytes.get())
     }
 
+    /// Returns a first chunk from the thread's cache: the short way for arenas that live for
+    /// microseconds.
+    #[inline(always)]
+    pub(crate) fn take_first(&self) -> Option<ChunkRef> {
+        #[cfg(feature = "std")]
+        {
+            let (class, bytes) = (usize::from(self.first_class), self.config.first_chunk_bytes);
+            if class < CLASSES
+                && bytes <= self.allowed_bytes()
+                && let Some(chunk) = thread_cache::take(class)
+            {
+                self.reserved_bytes.set(self.reserved_bytes.get() + bytes);
+                return Some(chunk);
+            }
+        }
+        None
+    }
+
     /// Returns a chunk of at least `least` bytes, of `wanted` bytes if it is to be had.
     ///
     /// Nothing of the arena may be assumed unchanged afterwards: the backing may have allocated.
@@ -119,7 +143,8 @@ impl<A: Allocator> Supply<A> {
         let wanted = wanted.min(allowed).max(least);
         #[cfg(feature = "std")]
         if self.is_cached
-            && let Some(chunk) = thread_cache::take(wanted)
+            && size_class(wanted) < CLASSES
+            && let Some(chunk) = thread_cache::take(size_class(wanted))
         {
             self.reserved_bytes.set(self.reserved_bytes.get() + chunk.block_bytes());
             return Ok(chunk);
@@ -153,23 +178,43 @@ impl<A: Allocator> Supply<A> {
         if is_large { self.spare_large.push(chunk) } else { self.spare.push(chunk) }
     }
 
-    /// Gives a chunk back for good.
+    /// Whether nothing is spare.
+    #[inline(always)]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.spare.is_empty() && self.spare_large.is_empty()
+    }
+
+    /// Gives a chunk back for good. For an arena that ends: nothing is counted any more.
+    #[inline(always)]
     pub(crate) fn give(&self, chunk: ChunkRef) {
-        self.reserved_bytes.set(self.reserved_bytes.get() - chunk.block_bytes());
         #[cfg(feature = "std")]
         // SAFETY: 1. by P1 a block of the global allocator; its owner took it out of its list.
         if self.is_cached && unsafe { thread_cache::give(chunk) } {
             return;
         }
+        self.free(chunk);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free(&self, chunk: ChunkRef) {
         // SAFETY: P1: a live block of this backing with this layout, in no list any more.
         unsafe { self.backing.deallocate(chunk.block(), chunk.layout()) };
+    }
+
+    /// Gives all spare chunks back for good, as [`Self::give`].
+    pub(crate) fn give_spare(&self) {
+        for stock in [&self.spare, &self.spare_large] {
+            while let Some(chunk) = stock.pop() {
+                self.give(chunk);
+            }
+        }
     }
 
     /// The arena was emptied: every `decay_resets` times, what was not needed since is released.
     #[inline]
     pub(crate) fn was_reset(&self) {
-        let spare = !self.spare.is_empty() || !self.spare_large.is_empty();
-        if spare && self.config.decay_resets != 0 {
+        if !self.is_bare() && self.config.decay_resets != 0 {
             self.decay();
         }
     }
@@ -204,8 +249,7 @@ impl<A: Allocator> Supply<A> {
     fn release(&self, chunk: ChunkRef) {
         self.released_chunks.set(self.released_chunks.get() + 1);
         self.reserved_bytes.set(self.reserved_bytes.get() - chunk.block_bytes());
-        // SAFETY: P1: a live block of this backing with this layout, in no list any more.
-        unsafe { self.backing.deallocate(chunk.block(), chunk.layout()) };
+        self.free(chunk);
     }
 
     /// Lets the backing extend the block of a chunk that is in no list, moving it if need be.
@@ -223,15 +267,5 @@ impl<A: Allocator> Supply<A> {
         self.reserved_bytes.set(self.reserved_bytes.get() - old.size() + bytes);
         // SAFETY: 1. the backing kept the old contents, the header among them; the block is ours.
         Some(unsafe { ChunkRef::resized(first, bytes) })
-    }
-}
-
-impl<A: Allocator> Drop for Supply<A> {
-    fn drop(&mut self) {
-        for stock in [&self.spare, &self.spare_large] {
-            while let Some(chunk) = stock.pop() {
-                self.give(chunk);
-            }
-        }
     }
 }

@@ -16,7 +16,7 @@
 //! * **T1** a cached chunk is a live block of the global allocator with the layout that its header
 //!   says, and nobody uses it.
 //! * **T2** chunks enter only while the destructor that frees them is registered and has not run:
-//!   `state == OPEN`. Afterwards every chunk goes to the global allocator.
+//!   in every other state no class has room, and chunks go to the global allocator.
 //!
 //! # Ordering edges
 //!
@@ -24,7 +24,7 @@
 //!
 //! # Cost
 //!
-//! Taking or giving a chunk: about 20 instructions, once per chunk. The lists have no destructor
+//! Taking or giving a chunk: about 15 instructions. The lists have no destructor
 //! (a second thread-local has it), so reaching them tests no flag.
 
 use core::cell::Cell;
@@ -32,31 +32,32 @@ use core::cell::Cell;
 use alloc_core::{Allocator, Global};
 use primitives::sync::{MODELLED, thread_local};
 
-use crate::chunk::ChunkRef;
-
-/// The smallest and the largest class, as powers of two.
-const FIRST_LOG2: u32 = 10;
-const LAST_LOG2: u32 = 21;
-const CLASSES: usize = (LAST_LOG2 - FIRST_LOG2 + 1) as usize;
+use crate::chunk::{CLASSES, ChunkRef, class_bytes};
 
 const DEFAULT_BUDGET_BYTES: usize = 4 << 20;
 
-/// No chunk has entered yet, so nothing needs to be freed when the thread ends.
-const FRESH: u8 = 0;
-/// The destructor is registered.
-const OPEN: u8 = 1;
-/// The destructor has run, or could not be registered.
-const GONE: u8 = 2;
+/// Whether the thread's destructor is registered, and has run (T2).
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Not registered: no chunk was given yet.
+    Fresh,
+    Open,
+    /// It has run, or could not be registered.
+    Gone,
+}
 
 struct Lists {
-    tops: [Cell<Option<ChunkRef>>; CLASSES],
-    lens: [Cell<u32>; CLASSES],
-    state: Cell<u8>,
+    /// One more than there are classes, never filled, so that one index serves both arrays.
+    tops: [Cell<Option<ChunkRef>>; CLASSES + 1],
+    /// How many more chunks each class takes. None at all unless the state is `Open`, and never any
+    /// for the chunks that have no class: the last entry. So one test covers all three.
+    rooms: [Cell<u32>; CLASSES + 1],
     bytes: Cell<usize>,
     budget_bytes: Cell<usize>,
     hits: Cell<u64>,
     misses: Cell<u64>,
     refused: Cell<u64>,
+    state: Cell<State>,
 }
 
 thread_local! {
@@ -70,8 +71,9 @@ struct AtExit;
 impl Drop for AtExit {
     fn drop(&mut self) {
         with(|lists| {
-            lists.state.set(GONE); // T2: first, so that nothing enters behind our back
+            lists.state.set(State::Gone);
             lists.free_down_to(0);
+            lists.rooms.iter().for_each(|room| room.set(0)); // T2: nothing enters any more
         });
     }
 }
@@ -79,40 +81,78 @@ impl Drop for AtExit {
 impl Lists {
     const fn new() -> Self {
         Self {
-            tops: [const { Cell::new(None) }; CLASSES],
-            lens: [const { Cell::new(0) }; CLASSES],
-            state: Cell::new(FRESH),
+            tops: [const { Cell::new(None) }; CLASSES + 1],
+            rooms: [const { Cell::new(0) }; CLASSES + 1],
             bytes: Cell::new(0),
             budget_bytes: Cell::new(DEFAULT_BUDGET_BYTES),
             hits: Cell::new(0),
             misses: Cell::new(0),
             refused: Cell::new(0),
+            state: Cell::new(State::Fresh),
         }
     }
 
+    #[inline(always)]
     fn pop(&self, class: usize) -> Option<ChunkRef> {
         let chunk = self.tops[class].get()?;
         self.tops[class].set(chunk.next());
-        self.lens[class].set(self.lens[class].get() - 1);
+        self.rooms[class].set(self.rooms[class].get().wrapping_add(1));
         self.bytes.set(self.bytes.get() - chunk.block_bytes());
         Some(chunk)
     }
 
-    fn admits(&self, class: usize, bytes: usize) -> bool {
-        let budget_bytes = self.budget_bytes.get();
-        let of_class = bytes * (self.lens[class].get() as usize + 1);
-        let fits = self.bytes.get() + bytes <= budget_bytes
-            && (of_class == bytes || of_class <= budget_bytes / 8);
-        fits || cfg!(bug = "cache-forgets-its-budget")
+    #[inline(always)]
+    fn push(&self, chunk: ChunkRef) -> bool {
+        let class = chunk.class();
+        let bytes = self.bytes.get() + chunk.block_bytes();
+        let room = self.rooms[class].get();
+        if room == 0 || bytes > self.budget_bytes.get() && !cfg!(bug = "cache-forgets-its-budget") {
+            return false;
+        }
+        self.rooms[class].set(room - 1);
+        self.bytes.set(bytes);
+        chunk.set_next(self.tops[class].get());
+        self.tops[class].set(Some(chunk));
+        true
     }
 
-    /// Whether the destructor will run (T2).
-    fn is_open(&self) -> bool {
-        if self.state.get() == FRESH {
+    /// Opens the lists if they are still to be opened, and tries again.
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&self, chunk: ChunkRef) -> bool {
+        let pushed = self.state.get() == State::Fresh && {
             let registered = AT_EXIT.try_with(|_| ()).is_ok();
-            self.state.set(if registered { OPEN } else { GONE });
+            self.state.set(if registered { State::Open } else { State::Gone });
+            self.set_rooms();
+            self.push(chunk)
+        };
+        if !pushed {
+            self.refused.set(self.refused.get() + 1);
         }
-        self.state.get() == OPEN
+        pushed
+    }
+
+    /// Says how many chunks each (empty) class takes: an eighth of the budget, or one chunk.
+    fn set_rooms(&self) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        for class in 0..CLASSES {
+            let share = self.budget_bytes.get() / 8 / class_bytes(class);
+            let room = u32::try_from(share).unwrap_or(u32::MAX).max(1);
+            self.rooms[class].set(room);
+        }
+    }
+
+    /// The chunks of a class.
+    fn len(&self, class: usize) -> usize {
+        let mut len = 0;
+        let mut look = self.tops[class].get();
+        while let Some(chunk) = look {
+            len += 1;
+            look = chunk.next();
+        }
+        len
     }
 
     /// Frees chunks, the largest first, until at most `bytes` are left.
@@ -121,36 +161,24 @@ impl Lists {
             while self.bytes.get() > bytes
                 && let Some(chunk) = self.pop(class)
             {
-                free(chunk);
+                // SAFETY: T1: a live block of the global allocator with this layout; it just left
+                // its list, so nobody has it any more.
+                unsafe { Global.deallocate(chunk.block(), chunk.layout()) };
             }
         }
     }
 }
 
-fn free(chunk: ChunkRef) {
-    // SAFETY: T1: a live block of the global allocator with this layout; it just left its list, so
-    // nobody has it any more.
-    unsafe { Global.deallocate(chunk.block(), chunk.layout()) };
-}
-
 /// The thread's lists. `None` under a model, whose threads share one real thread (and outside of
 /// which its thread-locals cannot be reached).
-#[inline]
+#[inline(always)]
 fn with<R>(f: impl FnOnce(&Lists) -> R) -> Option<R> {
     if MODELLED { None } else { LISTS.try_with(f).ok() }
 }
 
-/// The class of chunks of exactly `bytes` bytes.
-#[inline]
-fn class(bytes: usize) -> Option<usize> {
-    let log2 = bytes.checked_ilog2()?;
-    let is_class = bytes.is_power_of_two() && (FIRST_LOG2..=LAST_LOG2).contains(&log2);
-    is_class.then(|| (log2 - FIRST_LOG2) as usize)
-}
-
-/// Takes a chunk of exactly `bytes` bytes.
-pub(crate) fn take(bytes: usize) -> Option<ChunkRef> {
-    let class = class(bytes)?;
+/// Takes a chunk of a class below [`CLASSES`].
+#[inline(always)]
+pub(crate) fn take(class: usize) -> Option<ChunkRef> {
     with(|lists| {
         let taken = lists.pop(class);
         let count = if taken.is_some() { &lists.hits } else { &lists.misses };
@@ -165,21 +193,10 @@ pub(crate) fn take(bytes: usize) -> Option<ChunkRef> {
 /// # Safety
 ///
 /// 1. the chunk is a live block of the global allocator with [`ChunkRef::layout`], and in no list.
+#[inline(always)]
 pub(crate) unsafe fn give(chunk: ChunkRef) -> bool {
-    let bytes = chunk.block_bytes();
-    let Some(class) = class(bytes) else { return false };
-    let kept = with(|lists| {
-        if !lists.admits(class, bytes) || !lists.is_open() {
-            lists.refused.set(lists.refused.get() + 1);
-            return false;
-        }
-        chunk.set_next(lists.tops[class].get());
-        lists.tops[class].set(Some(chunk)); // T1: clause 1
-        lists.lens[class].set(lists.lens[class].get() + 1);
-        lists.bytes.set(lists.bytes.get() + bytes);
-        true
-    });
-    kept == Some(true)
+    // T1: clause 1.
+    with(|lists| lists.push(chunk) || lists.push_slow(chunk)) == Some(true)
 }
 
 /// The chunks that the calling thread keeps for its next arenas.
@@ -210,7 +227,7 @@ impl ThreadCache {
     #[must_use]
     pub fn stats() -> CacheStats {
         with(|lists| CacheStats {
-            cached_chunks: lists.lens.iter().map(|len| len.get() as usize).sum(),
+            cached_chunks: (0..CLASSES).map(|class| lists.len(class)).sum(),
             cached_bytes: lists.bytes.get(),
             budget_bytes: lists.budget_bytes.get(),
             hits: lists.hits.get(),
@@ -238,11 +255,13 @@ impl ThreadCache {
 
     /// Sets the most bytes that the calling thread's cache may hold; 0 turns it off.
     ///
-    /// What it holds beyond that is given back at once.
+    /// What it holds is given back at once.
     pub fn set_budget_bytes(bytes: usize) {
         with(|lists| {
+            // The shares of the classes change with the budget: all of them begin anew.
+            lists.free_down_to(0);
             lists.budget_bytes.set(bytes);
-            lists.free_down_to(bytes);
+            lists.set_rooms();
         });
     }
 }
