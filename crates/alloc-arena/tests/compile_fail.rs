@@ -1,0 +1,31 @@
+//! What must not compile, with what the compiler says about it.
+#![cfg(all(feature = "std", not(loom)))]
+
+#[test]
+fn compile_fail_misuse_is_refused_by_the_compiler() {
+    let cases = trybuild::TestCases::new();
+    // A case that passes: `needs_drop` is refused when code is made, which takes a whole build.
+    cases.pass("tests/ui/pass_lifetimes.rs");
+    for refused in [
+        "reference_outlives_reset",
+        "reference_outlives_arena",
+        "reference_outlives_rewind",
+        "reference_outlives_frame",
+        "reference_escapes_scoped",
+        "parent_allocates_under_a_child",
+        "arena_used_under_a_frame",
+        "frame_reset_while_borrowed",
+        "vector_outlives_frame",
+        "vector_under_a_child",
+        "drop_borrowed_in_arena",
+        "drop_borrowed_in_frame",
+        "drop_borrowed_from_the_same_frame",
+        "drop_brand_is_invariant",
+        "drop_bound_to_its_thread",
+        "arena_is_not_sync",
+        "needs_drop",
+        "chunk_outlives_iteration",
+    ] {
+        cases.compile_fail(format!("tests/ui/{refused}.rs"));
+    }
+}
