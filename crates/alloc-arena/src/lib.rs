@@ -22,6 +22,8 @@ mod stats;
 mod stock;
 mod supply;
 #[cfg(feature = "std")]
+mod sync_arena;
+#[cfg(feature = "std")]
 mod thread_cache;
 mod typed;
 mod values;
@@ -40,6 +42,8 @@ pub use crate::collect::{CollectIn, FromIteratorIn};
 pub use crate::config::{ArenaConfig, ConfigError};
 pub use crate::frame::{FrameGuard, Scope};
 pub use crate::stats::ArenaStats;
+#[cfg(feature = "std")]
+pub use crate::sync_arena::{Local, SyncArena};
 #[cfg(feature = "std")]
 pub use crate::thread_cache::{CacheStats, ThreadCache};
 pub use crate::typed::{Drain, Index32, Indices, IntoIter, IterMut, TypedArena};

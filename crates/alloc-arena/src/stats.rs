@@ -49,6 +49,36 @@ pub struct ArenaStats {
     pub cached_bytes: usize,
 }
 
+impl ArenaStats {
+    /// Adds the figures of another arena, peaks and resets left out: they are no sums.
+    #[cfg(feature = "std")]
+    pub(crate) fn add(&mut self, other: &Self) {
+        fn sum(all: &mut Option<u64>, more: Option<u64>) {
+            *all = match (*all, more) {
+                (Some(all), Some(more)) => Some(all + more),
+                (all, more) => all.or(more),
+            };
+        }
+        sum(&mut self.common.allocs, other.common.allocs);
+        sum(&mut self.common.frees, other.common.frees);
+        sum(&mut self.common.requested_bytes, other.common.requested_bytes);
+        sum(&mut self.common.waste_align_bytes, other.common.waste_align_bytes);
+        self.common.used_bytes += other.common.used_bytes;
+        self.common.reserved_bytes += other.common.reserved_bytes;
+        self.common.waste_tail_bytes += other.common.waste_tail_bytes;
+        self.common.slow_calls += other.common.slow_calls;
+        self.chunks += other.chunks;
+        self.large_chunks += other.large_chunks;
+        self.spare_chunks += other.spare_chunks;
+        self.spare_bytes += other.spare_bytes;
+        self.remaining_bytes += other.remaining_bytes;
+        self.waste_large_bytes += other.waste_large_bytes;
+        self.waste_header_bytes += other.waste_header_bytes;
+        self.released_chunks += other.released_chunks;
+        self.cached_bytes += other.cached_bytes;
+    }
+}
+
 impl Deref for ArenaStats {
     type Target = AllocStats;
 
