@@ -7,6 +7,7 @@ extern crate std;
 
 mod allocator;
 mod arena;
+mod boxed;
 mod builder;
 mod checkpoint;
 mod chunk;
@@ -32,9 +33,10 @@ mod values;
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
-pub use alloc_core::{AllocStats, ErrorKind, Rejected, TryAllocError};
+pub use alloc_core::{AllocStats, Coerce, ErrorKind, Rejected, TryAllocError};
 
 pub use crate::arena::Arena;
+pub use crate::boxed::ArenaBox;
 pub use crate::builder::SliceBuilder;
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::chunks::{Chunk, Chunks};
