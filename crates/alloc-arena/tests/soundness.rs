@@ -5,7 +5,8 @@
 use alloc_arena::{Arena, ArenaConfig, CheckpointError, CollectIn, FrameGuard, Scope};
 use alloc_core::testing::Checked;
 use alloc_core::{Allocator, Global, Layout};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
+use core::mem::ManuallyDrop;
 use core::panic::AssertUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -114,14 +115,14 @@ fn a_forgotten_guard_leaks_until_its_parent_ends_and_no_further() {
         let mut child = scope.frame();
         child.scope().alloc_drop(Noisy { number: 1, log: &log, panics: false });
         child.scope().alloc([9u64; 100]);
-        core::mem::forget(child);
+        let _ = ManuallyDrop::new(child);
         let more = scope.alloc(2u64);
         scope.alloc_drop(Noisy { number: 2, log: &log, panics: false });
         assert_eq!((*ours, *more), (1, 2));
     }
     assert_eq!(arena.used_bytes(), 0);
     assert_eq!(*log.borrow(), [2], "the forgotten frame's value is not dropped by anybody");
-    core::mem::forget(arena.frame());
+    let _ = ManuallyDrop::new(arena.frame());
     arena.alloc(1u8);
     arena.reset();
 }
@@ -316,11 +317,13 @@ fn rewinding_drops_what_came_after_and_nothing_else() {
 fn values_without_size_or_drop_and_over_aligned_ones_are_dropped_too() {
     #[repr(align(256))]
     struct Wide(SendNoisy);
-    static DROPPED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    thread_local! {
+        static DROPPED: Cell<u32> = const { Cell::new(0) };
+    }
     struct Nothing;
     impl Drop for Nothing {
         fn drop(&mut self) {
-            DROPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            DROPPED.set(DROPPED.get() + 1);
         }
     }
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -333,7 +336,7 @@ fn values_without_size_or_drop_and_over_aligned_ones_are_dropped_too() {
         assert_eq!(wide.0.0, n);
     }
     drop(arena);
-    assert_eq!(DROPPED.load(std::sync::atomic::Ordering::Relaxed), 200);
+    assert_eq!(DROPPED.get(), 200);
     assert_eq!(log.lock().unwrap().len(), 200);
 }
 
