@@ -87,6 +87,10 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    pub(crate) const fn new(field: &'static str, value: usize, low: usize, high: usize) -> Self {
+        Self { field, value, low, high }
+    }
+
     /// Returns the name of the field that was refused.
     #[must_use]
     pub const fn field(&self) -> &'static str {

@@ -10,11 +10,15 @@ mod boxed;
 mod checkpoint;
 mod config;
 mod counters;
+#[cfg(feature = "std")]
+mod depot;
 mod dyn_stack;
 mod frame;
 mod grow;
 mod mark;
 mod place;
+#[cfg(feature = "std")]
+mod scratch;
 mod segment;
 mod stack;
 mod top;
@@ -32,9 +36,13 @@ pub use crate::boxed::StackBox;
 #[cfg(target_has_atomic = "64")]
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::config::{ConfigError, StackConfig};
+#[cfg(feature = "std")]
+pub use crate::depot::{Depot, DepotConfig, DepotStats, Lease};
 pub use crate::dyn_stack::{DynIter, DynIterMut, DynStack};
 pub use crate::frame::{FrameGuard, Scope};
 pub use crate::mark::Mark;
+#[cfg(feature = "std")]
+pub use crate::scratch::{Conflict, Scratch, ScratchStats, scratch, scratch_stats, trim_scratch};
 pub use crate::stack::Stack;
 pub use crate::top::{Pushed, Top};
 pub use crate::two_ended::{End, EndFrame, EndMark, EndScope, HighEnd, LowEnd, TwoEnded};

@@ -10,7 +10,7 @@ impl<T> NoDrop<T> {
     pub(crate) const CHECK: () = assert!(
         !mem::needs_drop::<T>(),
         "this type needs to be dropped, and a frame drops nothing: wrap the value in `ManuallyDrop` \
-         to say that its drop may be skipped, or use `boxed` or `top`, which drop"
+         to say that its drop may be skipped, or keep it in a box or a vector, which drop it"
     );
 }
 

@@ -1,7 +1,6 @@
 //! [`EndScope`]: what allocates at one end of a [`TwoEnded`].
 
 use core::fmt;
-use core::mem;
 use core::ptr::NonNull;
 
 use alloc_core::collections::Vec;
@@ -9,6 +8,7 @@ use alloc_core::place::{array_layout, as_str, dangling, put, put_slice};
 use alloc_core::{AllocError, Allocator, Global, Layout, Rejected, TryAllocError};
 
 use super::{EndFrame, TwoEnded, at};
+use crate::place::NoDrop;
 
 /// Allocates at one end of a [`TwoEnded`], in a frame; references last as long as the frame's guard
 /// is borrowed, `'g`.
@@ -17,17 +17,6 @@ use super::{EndFrame, TwoEnded, at};
 /// [`alloc_core::collections`] drop theirs: the scope is an [`Allocator`].
 pub struct EndScope<'g, const HIGH: bool, A: Allocator = Global> {
     region: &'g TwoEnded<A>,
-}
-
-/// Refuses, at compile time, values whose drop would silently not happen.
-struct NoDrop<T>(core::marker::PhantomData<T>);
-
-impl<T> NoDrop<T> {
-    const CHECK: () = assert!(
-        !mem::needs_drop::<T>(),
-        "this type needs to be dropped, and a scope drops nothing: keep the value in a `Box` or a \
-         `Vec` over the scope, or wrap it in `ManuallyDrop` to say that its drop may be skipped"
-    );
 }
 
 impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
