@@ -476,8 +476,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             // SAFETY: clauses 1 and 2, passed on.
             return unsafe { self.free_older(block, layout) };
         }
-        // Derived from our own pointer: the caller's may be good for its block alone.
-        let end = at(self.cursor.get(), self.end_of(block.addr().get(), layout));
+        // Derived from our own pointer: the caller's may be good for its block alone. From `start`,
+        // since the cursor is known to equal `block` here, and the compiler then subtracts one and
+        // adds the other: four instructions for nothing.
+        let end = at(self.start.get(), self.end_of(block.addr().get(), layout));
         if end.addr().get() >= self.watch.get() {
             return self.settle(end);
         }
