@@ -317,6 +317,23 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         Ok(self.pushed(NonNull::from_mut(bytes), claim.keep()))
     }
 
+    /// Lends the top again: to pass it on by value, in a loop say, and still have it afterwards.
+    ///
+    /// ```
+    /// use alloc_stack::{Stack, Top};
+    ///
+    /// fn count(levels: u32, mut top: Top<'_>) -> u32 {
+    ///     let mut here = top.push(1);
+    ///     let (one, mut above) = here.split();
+    ///     *one + (0..levels).map(|_| count(levels - 1, above.reborrow())).sum::<u32>()
+    /// }
+    /// assert_eq!(count(3, Stack::new().top()), 16);
+    /// ```
+    #[inline]
+    pub fn reborrow(&mut self) -> Top<'_, MIN_ALIGN, A> {
+        Top::on(self.stack)
+    }
+
     /// Opens a frame on the top: what is taken through it goes when the guard is dropped.
     #[inline]
     pub fn frame(&mut self) -> FrameGuard<'_, MIN_ALIGN, A> {
