@@ -541,7 +541,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         debug_assert_eq!(self.chunk.get(), mark.chunk, "a mark of another arena");
         chunk.poison(mark.start, mark.cursor);
         self.cursor.set(mark.cursor);
-        self.start.set(mark.start);
+        if !cfg!(bug = "frame-keeps-the-low-end") {
+            self.start.set(mark.start);
+        }
     }
 
     /// Makes spare the chunks in use above the one at `depth`, and all but `large` large ones.

@@ -193,7 +193,6 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     }
 
     /// Returns the slice, and gives back the room that it does not need.
-    #[must_use]
     pub fn finish(self) -> &'a mut [T] {
         if self.has_block() {
             let kept = Layout::array::<T>(self.len).unwrap_or(self.layout());

@@ -64,7 +64,7 @@ fn a_frame_gives_back_all_it_took_chunks_included() {
             let mut child = scope.frame();
             child.scope().alloc_slice_fill_copy(5000, 1u8);
         }
-        scope.alloc_slice_fill_copy(3 << 20, 2u8);
+        scope.alloc_uninit_slice::<u8>(3 << 20);
         drop(frame);
         assert_eq!((arena.used_bytes(), arena.remaining_bytes()), (used, remaining), "{round}");
         let stats = arena.stats();
@@ -98,7 +98,7 @@ fn a_frame_on_an_arena_without_memory() {
     let mut arena = Arena::<64>::with_min_align();
     let mut frame = arena.frame();
     frame.scope().alloc(1u8);
-    frame.scope().alloc_slice_fill_copy(100_000, 1u8);
+    frame.scope().alloc_uninit_slice::<u8>(100_000);
     drop(frame);
     assert_eq!(arena.used_bytes(), 0);
     assert_eq!(*arena.alloc(3), 3);
@@ -169,7 +169,7 @@ fn a_frame_that_unwinds_is_closed() {
     unwinds(|| {
         arena.scoped(|scope| {
             scope.alloc_drop(Noisy { number: 1, log: &log, panics: false });
-            scope.alloc_slice_fill_copy(100_000, 1u8);
+            scope.alloc_uninit_slice::<u8>(100_000);
             scope.scoped(|inner| {
                 inner.alloc_drop(Noisy { number: 2, log: &log, panics: false });
                 planned()
@@ -465,7 +465,7 @@ fn a_panicking_initialiser_frees_nothing_that_was_taken_after_it() {
     unwinds(|| {
         arena.alloc_with(|| -> [u64; 8] {
             inner = Some(arena.alloc(0x5A5A_5A5A_u32));
-            arena.alloc_slice_fill_copy(20_000, 1u8); // and another chunk
+            arena.alloc_uninit_slice::<u8>(20_000); // and another chunk
             planned()
         });
     });
@@ -553,7 +553,7 @@ fn an_arena_dropped_by_a_thread_locals_destructor_still_frees() {
         fn drop(&mut self) {
             let fresh = Arena::new(); // after the cache is gone
             fresh.alloc([1u64; 100]);
-            self.0.alloc_slice_fill_copy(50_000, 1u8);
+            self.0.alloc_uninit_slice::<u8>(50_000);
             drop(fresh);
             let cached = alloc_arena::ThreadCache::stats().cached_chunks;
             self.1.lock().unwrap().push(cached);

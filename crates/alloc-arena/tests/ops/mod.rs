@@ -170,6 +170,7 @@ impl Drop for Noisy {
 }
 
 /// Where blocks are taken from: the arena, or a scope of it.
+#[expect(clippy::mut_from_ref, reason = "as the methods of the arena")]
 trait Host<const MIN_ALIGN: usize, A: Allocator>: Allocator {
     fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError>;
     fn typed(&self, kind: u8) -> Option<(NonNull<u8>, Layout)>;
@@ -179,8 +180,7 @@ trait Host<const MIN_ALIGN: usize, A: Allocator>: Allocator {
         len: usize,
         make: &mut dyn FnMut(usize) -> u8,
     ) -> Result<&mut [u8], TryAllocError>;
-    fn from_iter(&self, values: &mut dyn Iterator<Item = u16>)
-    -> Result<&mut [u16], TryAllocError>;
+    fn collect(&self, values: &mut dyn Iterator<Item = u16>) -> Result<&mut [u16], TryAllocError>;
     fn fmt(&self, number: u32) -> Result<Option<&mut str>, TryAllocError>;
     fn keep(&self, value: Noisy) -> Result<&mut Noisy, Noisy>;
     fn frame(&mut self) -> FrameGuard<'_, MIN_ALIGN, A>;
@@ -218,7 +218,7 @@ macro_rules! host {
         ) -> Result<&mut [u8], TryAllocError> {
             self.try_alloc_slice_fill_with(len, make)
         }
-        fn from_iter(
+        fn collect(
             &self,
             values: &mut dyn Iterator<Item = u16>,
         ) -> Result<&mut [u16], TryAllocError> {
@@ -633,7 +633,7 @@ impl Model {
                 inner.push(block);
             }
         });
-        let got = catch_unwind(AssertUnwindSafe(|| host.from_iter(&mut values)));
+        let got = catch_unwind(AssertUnwindSafe(|| host.collect(&mut values)));
         let got = got.map(|slice| {
             slice.map(|slice| {
                 assert!(slice.iter().copied().eq(0..len));
