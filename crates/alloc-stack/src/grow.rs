@@ -66,6 +66,39 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
+    /// [`Self::bump_slow`] for a raw push that may be popped in any order.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn push_any_slow(
+        &self,
+        layout: Layout,
+    ) -> Result<(NonNull<u8>, Mark), TryAllocError> {
+        self.counters.slow();
+        if layout.size() == 0 {
+            self.counters.allocated(0, 0, || self.used_now());
+            // An empty block in no segment, which gives nothing back.
+            let block = dangling(layout.align());
+            return Ok((block, self.mark_within(block)));
+        }
+        self.open_for(layout)?;
+        let before = self.cursor.get();
+        match self.bump_whole(layout) {
+            Some(block) => Ok((block, self.mark_within(before))),
+            None => Err(self.refusal(ErrorKind::Full, layout)),
+        }
+    }
+
+    /// [`Self::push_any_slow`] for the infallible method.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    pub(crate) fn push_any_slow_or_panic(&self, layout: Layout) -> (NonNull<u8>, Mark) {
+        match self.push_any_slow(layout) {
+            Ok(pushed) => pushed,
+            Err(error) => no_room(error),
+        }
+    }
+
     /// Serves a request for a block that may go in any order which the fast path refused, or says
     /// why not.
     #[cold]
@@ -115,7 +148,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Where the room of a block that may go in any order ends (I4).
     #[inline(always)]
     pub(crate) fn end_of(&self, address: usize, layout: Layout) -> usize {
-        bump::round_down(address + layout.size() + (Self::GRAIN - 1), Self::GRAIN)
+        debug_assert!(address.is_multiple_of(Self::GRAIN) || layout.size() == 0, "{address:#x}");
+        // A block begins at a whole grain, so this is where its size rounded up ends.
+        address + bump::round_down(layout.size() + (Self::GRAIN - 1), Self::GRAIN)
     }
 
     /// Makes the bytes from `from` to `to` of the current segment, which nobody uses, a dead block.

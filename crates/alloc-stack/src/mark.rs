@@ -90,8 +90,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
+    /// Panics in debug builds unless `mark` is of this stack.
     #[inline(always)]
-    fn check_own(&self, mark: &Mark) {
+    pub(crate) fn check_own(&self, mark: &Mark) {
         #[cfg(debug_assertions)]
         assert!(mark.check.stack_id == self.id(), "{mark:?} is of another stack");
         #[cfg(not(debug_assertions))]

@@ -231,7 +231,8 @@ impl Segment {
     ///
     /// # Safety
     ///
-    /// 1. both are multiples of `grain`, `start <= address < end <= self.end()`;
+    /// 1. `address` is a multiple of `grain`, `start <= address`, `end <= self.end()`, and at least a
+    ///    grain lies between them;
     /// 2. nobody uses these bytes, and no dead block is among them.
     pub(crate) unsafe fn mark_dead(self, address: usize, end: usize, grain: usize) {
         let header = self.header();

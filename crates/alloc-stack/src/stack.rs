@@ -49,6 +49,7 @@
 
 use core::cell::Cell;
 use core::fmt;
+use core::hint::{black_box, cold_path};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
@@ -323,6 +324,24 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         Some(self.take(cursor, address, size))
     }
 
+    /// [`Self::bump`] for a block at a whole grain, the cursor rounded down to one before: so it has
+    /// at least a grain for itself, if it has a size.
+    #[inline(always)]
+    pub(crate) fn bump_whole(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let cursor = self.cursor.get();
+        let from = if MIN_ALIGN >= Self::GRAIN {
+            cursor.addr().get()
+        } else {
+            bump::round_down(cursor.addr().get(), Self::GRAIN)
+        };
+        let address = if MIN_ALIGN > 16 {
+            bump::down::<MIN_ALIGN>(self.start_address(), from, layout)
+        } else {
+            bump::down::<16>(self.start_address(), from, layout)
+        }?;
+        Some(self.take(cursor, address, layout.size()))
+    }
+
     #[inline(always)]
     pub(crate) fn take(&self, cursor: NonNull<u8>, address: usize, size: usize) -> NonNull<u8> {
         debug_assert!(
@@ -369,7 +388,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump(layout) {
             Some(block) => (block, self.mark_within(before)),
-            None => self.push_slow_or_panic(layout),
+            None => self.push_slow_or_panic(in_cold_branch(layout)),
         }
     }
 
@@ -385,7 +404,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump(layout) {
             Some(block) => Ok((block, self.mark_within(before))),
-            None => self.push_slow(layout),
+            None => self.push_slow(in_cold_branch(layout)),
         }
     }
 
@@ -403,8 +422,93 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         self.counters.freed();
         match mark.cursor {
             Some(cursor) => self.raise(cursor),
-            None => self.pop_segment(),
+            None => {
+                cold_path();
+                self.pop_segment();
+            }
         }
+    }
+
+    /// Takes a block of `layout`, its contents undefined, that may be popped in any order, and
+    /// returns the mark to pop it with.
+    ///
+    /// As [`alloc_layout`](Self::alloc_layout), with the bookkeeping on the caller's side: popping
+    /// needs no layout, over-alignment costs nothing, and what is given back is exact even above
+    /// blocks of odd sizes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::alloc::Layout;
+    /// let stack = alloc_stack::Stack::new();
+    /// let (a, mark_a) = stack.push_any(Layout::new::<[u8; 5]>());
+    /// let (b, mark_b) = stack.push_any(Layout::new::<[u8; 7]>());
+    /// // SAFETY: each block's own mark; neither is used again.
+    /// unsafe { stack.pop_any(a, mark_a) };
+    /// // SAFETY: as above.
+    /// unsafe { stack.pop_any(b, mark_b) };
+    /// assert_eq!(stack.used_bytes(), 0);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no room and none can be had. See [`try_push_any`](Self::try_push_any).
+    #[inline]
+    #[track_caller]
+    pub fn push_any(&self, layout: Layout) -> (NonNull<u8>, Mark) {
+        let before = self.cursor.get();
+        match self.bump_whole(layout) {
+            Some(block) => (block, self.mark_within(before)),
+            None => self.push_any_slow_or_panic(in_cold_branch(layout)),
+        }
+    }
+
+    /// Takes a block of `layout` that may be popped in any order, and returns the mark to pop it
+    /// with, or the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_push`](Self::try_push).
+    #[inline]
+    pub fn try_push_any(&self, layout: Layout) -> Result<(NonNull<u8>, Mark), TryAllocError> {
+        let before = self.cursor.get();
+        match self.bump_whole(layout) {
+            Some(block) => Ok((block, self.mark_within(before))),
+            None => self.push_any_slow(in_cold_branch(layout)),
+        }
+    }
+
+    /// Gives back a block, the newest or any other: its memory is free as soon as every newer block
+    /// has been given back.
+    ///
+    /// # Complexity
+    ///
+    /// As [`dealloc_layout`](Self::dealloc_layout).
+    ///
+    /// # Safety
+    ///
+    /// 1. `block` and `mark` were returned together by [`push_any`](Self::push_any) of this stack,
+    ///    or its `try_` form, and the block was not given back since, neither by itself nor with a
+    ///    frame or mark below it;
+    /// 2. it is not used again.
+    #[inline]
+    pub unsafe fn pop_any(&self, block: NonNull<u8>, mark: Mark) {
+        self.counters.freed();
+        self.check_own(&mark);
+        debug_assert!(mark.cursor.is_some(), "{mark:?} is not of `push_any`");
+        // SAFETY: clause 1: a mark of `push_any` always has the cursor before its block, in the
+        // block's own segment.
+        let before = unsafe { mark.cursor.unwrap_unchecked() };
+        if block != self.cursor.get() {
+            cold_path();
+            // SAFETY: clauses 1 and 2: the block and its padding, up to the cursor before it.
+            return unsafe { self.free_older_to(block, before.addr().get()) };
+        }
+        if before.addr().get() >= self.watch.get() {
+            cold_path();
+            return self.settle(before);
+        }
+        self.raise(before);
     }
 
     /// Returns a block of `layout`, its contents undefined, that may be given back in any order.
@@ -472,15 +576,16 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// As there.
     #[inline(always)]
     pub(crate) unsafe fn release(&self, block: NonNull<u8>, layout: Layout) {
-        if block != self.cursor.get() {
+        let cursor = self.cursor.get();
+        if block != cursor {
+            cold_path();
             // SAFETY: clauses 1 and 2, passed on.
             return unsafe { self.free_older(block, layout) };
         }
-        // Derived from our own pointer: the caller's may be good for its block alone. From `start`,
-        // since the cursor is known to equal `block` here, and the compiler then subtracts one and
-        // adds the other: four instructions for nothing.
-        let end = at(self.start.get(), self.end_of(block.addr().get(), layout));
+        // Derived from our own pointer: the caller's may be good for its block alone.
+        let end = at(cursor, self.end_of(cursor.addr().get(), layout));
         if end.addr().get() >= self.watch.get() {
+            cold_path();
             return self.settle(end);
         }
         self.raise(end);
@@ -624,6 +729,19 @@ impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for Stack<MIN_ALIGN, A> {
             .field("reserved_bytes", &self.reserved_bytes())
             .finish_non_exhaustive()
     }
+}
+
+/// `layout`, for a cold branch that takes it to a call.
+///
+/// The fast path needs the negative of the alignment alone. Were the alignment itself needed in the
+/// cold branch, the fast path would keep both: one more instruction. So it is made of its negative
+/// here, out of the optimiser's sight.
+#[inline(always)]
+pub(crate) fn in_cold_branch(layout: Layout) -> Layout {
+    cold_path();
+    let align = black_box(layout.align().wrapping_neg()).wrapping_neg();
+    // SAFETY: the size and the alignment of a layout.
+    unsafe { Layout::from_size_align_unchecked(layout.size(), align) }
 }
 
 /// The pointer at `address` in the segment that `origin` points into.

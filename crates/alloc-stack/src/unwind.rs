@@ -31,10 +31,28 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn free_older(&self, block: NonNull<u8>, layout: Layout) {
-        if layout.size() == 0 {
+        if layout.size() != 0 {
+            let end = self.end_of(block.addr().get(), layout);
+            // SAFETY: the caller's promise: its room is the block's alone.
+            unsafe { self.free_older_to(block, end) };
+        }
+    }
+
+    /// Gives back the bytes from `block`, which is not where the cursor is, to `end`.
+    ///
+    /// # Safety
+    ///
+    /// 1. they are a block's that may go in any order, with its padding, in one segment of this
+    ///    stack; or fewer than a grain, anywhere;
+    /// 2. they are not used again.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn free_older_to(&self, block: NonNull<u8>, end: usize) {
+        let address = block.addr().get();
+        if end - address < Self::GRAIN {
+            // An empty block and its padding.
             return;
         }
-        let address = block.addr().get();
         let mut segment = self.segment.get();
         while let Some(candidate) = segment
             && !candidate.holds(address)
@@ -43,11 +61,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
         debug_assert!(segment.is_some(), "{block:p} is not of this stack");
         let Some(segment) = segment else { return };
-        let end = self.end_of(address, layout);
-        debug_assert!(end <= segment.end().addr().get(), "{block:p} + {} is longer", layout.size());
-        // SAFETY: 1. a block that may go in any order begins and ends at a multiple of the grain
-        // (I4) in its segment, and has a size; 2. the caller's promise: it is not used again, and it
-        // was live, so it overlaps no dead block.
+        debug_assert!(end <= segment.end().addr().get(), "{block:p} does not end at {end:#x}");
+        // SAFETY: 1. a block that may go in any order begins at a whole grain (I4) in its segment,
+        // and is at least one long; 2. the caller's promise: it is not used again, and it was live,
+        // so it overlaps no dead block.
         unsafe { segment.mark_dead(address, end, Self::GRAIN) };
         if Some(segment) == self.segment.get() {
             self.watch.set(self.watch.get().min(address));
