@@ -159,15 +159,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ) -> Result<NonNull<u8>, TryAllocError> {
         let copied = if cfg!(bug = "grow-copies-too-much") { new.size() } else { old.size() };
         let top = self.end_of(ptr.addr().get(), old);
-        if ptr == self.cursor.get()
+        if ptr.addr().get() == self.cursor.get()
             && old.size() != 0
             && let Some(address) = self.place_below(top, new)
         {
-            let block = at(self.cursor.get(), address);
+            let block = at(self.start.get(), address);
             // SAFETY: `start <= address <= ptr`, so the new place is the old block's room and free
             // memory below it (I3); the two may overlap, which `copy_from` allows.
             unsafe { block.copy_from(ptr, copied) };
-            self.cursor.set(block);
+            self.cursor.set(address);
             self.bury(self.end_of(address, new), top);
             self.counters.regrown(new.size() - old.size(), || self.used_now());
             return Ok(block);
@@ -209,13 +209,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
         let (old_end, new_end) = (self.end_of(address, old), self.end_of(address, new));
         // Moving pays when it frees at least what it moves; then the two do not overlap either.
-        let moves = ptr == self.cursor.get() && old.size() - new.size() >= new.size();
+        let moves = address == self.cursor.get() && old.size() - new.size() >= new.size();
         if moves && let Some(place) = self.place_below(old_end, new) {
-            let block = at(self.cursor.get(), place);
+            let block = at(self.start.get(), place);
             // SAFETY: both are multiples of `new`'s alignment, so `ptr <= block`; the new place ends
             // at or below `old_end`: it lies in the block's own room.
             unsafe { block.copy_from(ptr, new.size()) };
-            self.raise(block);
+            self.raise(place);
             self.bury(self.end_of(place, new), old_end);
             return Ok(block);
         }

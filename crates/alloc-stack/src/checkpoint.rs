@@ -18,10 +18,8 @@
 //! back, which nobody can be using (C2).
 
 use core::fmt;
-use core::ptr::NonNull;
 
 use alloc_core::Allocator;
-use alloc_core::place::dangling;
 
 use crate::segment::Segment;
 use crate::{FrameGuard, Scope, Stack};
@@ -49,14 +47,8 @@ pub struct Checkpoint {
     stack_id: u64,
     /// The segment's number; 0 if there was none.
     serial: u64,
-    cursor: NonNull<u8>,
+    cursor: usize,
 }
-
-// SAFETY: a checkpoint is two numbers and an address: it is dereferenced by nobody, and the stack
-// that moves its cursor there is held exclusively by whoever asks for it.
-unsafe impl Send for Checkpoint {}
-// SAFETY: as above; it has no interior.
-unsafe impl Sync for Checkpoint {}
 
 /// Why a stack cannot come back to a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,12 +114,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     fn rewind_above(
         &self,
         checkpoint: Checkpoint,
-        floor: Option<NonNull<u8>>,
+        floor: Option<usize>,
     ) -> Result<(), CheckpointError> {
         if checkpoint.stack_id != self.id() && !cfg!(bug = "checkpoints-of-any-stack") {
             return Err(CheckpointError::Foreign);
         }
-        let is_floor = |segment: Segment| floor.is_some_and(|at| segment.holds(at.addr().get()));
+        let is_floor = |segment: Segment| floor.is_some_and(|at| segment.holds(at));
         let mut cursor = self.cursor.get();
         let mut next = self.segment.get();
         while let Some(segment) = next {
@@ -151,7 +143,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             next = segment.prev();
         }
         // Without a segment there is one position.
-        if checkpoint.serial == 0 && checkpoint.cursor == dangling(Self::GRAIN) {
+        if checkpoint.serial == 0 && checkpoint.cursor == Self::NOWHERE {
             return Ok(());
         }
         Err(CheckpointError::Stale)
@@ -202,7 +194,7 @@ impl fmt::Debug for Checkpoint {
         f.debug_struct("Checkpoint")
             .field("stack_id", &self.stack_id)
             .field("serial", &self.serial)
-            .field("cursor", &self.cursor)
+            .field("cursor", &format_args!("{:#x}", self.cursor))
             .finish()
     }
 }

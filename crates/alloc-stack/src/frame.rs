@@ -158,7 +158,9 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
 
 impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for FrameGuard<'_, MIN_ALIGN, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameGuard").field("from", &self.saved.cursor).finish_non_exhaustive()
+        f.debug_struct("FrameGuard")
+            .field("from", &format_args!("{:#x}", self.saved.cursor))
+            .finish_non_exhaustive()
     }
 }
 

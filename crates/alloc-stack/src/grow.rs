@@ -78,7 +78,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             self.counters.allocated(0, 0, || self.used_now());
             // An empty block in no segment, which gives nothing back.
             let block = dangling(layout.align());
-            return Ok((block, self.mark_within(block)));
+            return Ok((block, self.mark_within(block.addr().get())));
         }
         self.open_for(layout)?;
         let before = self.cursor.get();
@@ -131,7 +131,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// block of its own, dead from the start: it goes when the block below it goes.
     fn bump_aligned(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
-        let from = bump::round_down(cursor.addr().get(), Self::GRAIN);
+        let from = bump::round_down(cursor, Self::GRAIN);
         let address = self.place_below(from, layout)?;
         let block = self.take(cursor, address, layout.size());
         self.bury(self.end_of(address, layout), from);

@@ -1,7 +1,7 @@
 //! [`Mark`]: where a raw push, or a look, found the stack.
 
 use core::fmt;
-use core::ptr::NonNull;
+use core::num::NonZero;
 
 use alloc_core::Allocator;
 
@@ -15,7 +15,7 @@ use crate::Stack;
 #[must_use = "the block can be popped by this mark alone"]
 pub struct Mark {
     /// The cursor before the push; `None` if the push opened a segment, which knows it.
-    pub(crate) cursor: Option<NonNull<u8>>,
+    pub(crate) cursor: Option<NonZero<usize>>,
     #[cfg(debug_assertions)]
     check: Check,
 }
@@ -51,14 +51,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         self.check_own(&mark);
         debug_assert!(mark.cursor.is_some(), "{mark:?} is of a push, not of `mark`");
         if let Some(cursor) = mark.cursor {
-            self.restore_slow(cursor);
+            self.restore_slow(cursor.get());
         }
     }
 
     /// The mark of a push that stayed in its segment, whose cursor was `before`.
     #[inline(always)]
-    pub(crate) fn mark_within(&self, before: NonNull<u8>) -> Mark {
-        self.mark_of(Some(before))
+    pub(crate) fn mark_within(&self, before: usize) -> Mark {
+        // No cursor is zero.
+        self.mark_of(NonZero::new(before))
     }
 
     /// The mark of a push that opened a segment.
@@ -67,11 +68,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     #[inline(always)]
-    fn mark_of(&self, cursor: Option<NonNull<u8>>) -> Mark {
+    fn mark_of(&self, cursor: Option<NonZero<usize>>) -> Mark {
         Mark {
             cursor,
             #[cfg(debug_assertions)]
-            check: Check { stack_id: self.id(), newest: self.cursor.get().addr().get() },
+            check: Check { stack_id: self.id(), newest: self.cursor.get() },
         }
     }
 
@@ -82,7 +83,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         #[cfg(debug_assertions)]
         {
             // Padding below a grain may be left of blocks above that went in any order.
-            let (cursor, newest) = (self.cursor.get().addr().get(), mark.check.newest);
+            let (cursor, newest) = (self.cursor.get(), mark.check.newest);
             assert!(
                 cursor <= newest && newest - cursor < Self::GRAIN,
                 "popped out of order: the newest block is at {cursor:#x}, not at {newest:#x}"
@@ -103,7 +104,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cursor {
-            Some(cursor) => write!(f, "Mark({cursor:p})"),
+            Some(cursor) => write!(f, "Mark({cursor:#x})"),
             None => f.write_str("Mark(start of a segment)"),
         }
     }

@@ -44,7 +44,7 @@ pub(crate) struct Header {
     /// The segment that was current when this one was opened.
     prev: Cell<Option<Segment>>,
     /// The cursor of `prev` then.
-    prev_cursor: Cell<NonNull<u8>>,
+    prev_cursor: Cell<usize>,
     /// Bytes in use in all segments before this one.
     used_before: Cell<usize>,
     /// Bytes skipped at the ends of all segments before this one.
@@ -58,7 +58,7 @@ pub(crate) struct Header {
     /// Tells this use of the segment from every other.
     serial: Cell<u64>,
     start: NonNull<u8>,
-    end: NonNull<u8>,
+    end: usize,
     block_len: usize,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Segment(NonNull<Header>);
 /// What a segment that is being opened has before it.
 pub(crate) struct Before {
     pub(crate) prev: Option<Segment>,
-    pub(crate) cursor: NonNull<u8>,
+    pub(crate) cursor: usize,
     pub(crate) used_bytes: usize,
     pub(crate) tails_bytes: usize,
     pub(crate) serial: u64,
@@ -116,7 +116,7 @@ impl Segment {
         }
         let header = Header {
             prev: Cell::new(None),
-            prev_cursor: Cell::new(first),
+            prev_cursor: Cell::new(0),
             used_before: Cell::new(0),
             tails_before: Cell::new(0),
             watch: Cell::new(usize::MAX),
@@ -124,7 +124,7 @@ impl Segment {
             clear_from: Cell::new(usize::MAX),
             serial: Cell::new(0),
             start: at(first, start),
-            end: at(first, end),
+            end,
             block_len: block.len(),
         };
         let place = first.cast::<Header>();
@@ -162,7 +162,7 @@ impl Segment {
         self.header().prev.get()
     }
 
-    pub(crate) fn prev_cursor(self) -> NonNull<u8> {
+    pub(crate) fn prev_cursor(self) -> usize {
         self.header().prev_cursor.get()
     }
 
@@ -182,7 +182,8 @@ impl Segment {
         self.header().start
     }
 
-    pub(crate) fn end(self) -> NonNull<u8> {
+    /// The address at which the segment ends.
+    pub(crate) fn end(self) -> usize {
         self.header().end
     }
 
@@ -196,7 +197,7 @@ impl Segment {
 
     /// Bytes between `start` and `end`.
     pub(crate) fn room(self) -> usize {
-        self.end().addr().get() - self.start().addr().get()
+        self.end() - self.start().addr().get()
     }
 
     /// The block as the backing knows it.
@@ -218,13 +219,13 @@ impl Segment {
 
     /// Whether `address` is a cursor this segment can have: one of a block, or its end.
     pub(crate) fn holds(self, address: usize) -> bool {
-        (self.start().addr().get()..=self.end().addr().get()).contains(&address)
+        (self.start().addr().get()..=self.end()).contains(&address)
     }
 
     /// `watch` of a segment without dead blocks: a cursor that reaches the end of a segment that
     /// has one before it closes the segment; that of the oldest is never reached.
     fn watch_when_all_live(self) -> usize {
-        if self.prev().is_some() { self.end().addr().get() } else { usize::MAX }
+        if self.prev().is_some() { self.end() } else { usize::MAX }
     }
 
     /// Takes note that the block from `address` to `end` is dead, in constant time.
@@ -254,29 +255,28 @@ impl Segment {
 
     /// Returns the end of the dead block that begins at `cursor`, which is dead no longer, if there
     /// is one.
-    pub(crate) fn take_dead(self, cursor: NonNull<u8>, grain: usize) -> Option<NonNull<u8>> {
+    pub(crate) fn take_dead(self, cursor: usize, grain: usize) -> Option<usize> {
         let header = self.header();
-        let address = cursor.addr().get();
-        if header.dead.get() == 0 || !address.is_multiple_of(grain) || cursor == header.end {
+        if header.dead.get() == 0 || !cursor.is_multiple_of(grain) || cursor == header.end {
             return None;
         }
-        let (word, bit) = self.bit_of(address, grain);
+        let (word, bit) = self.bit_of(cursor, grain);
         if word < header.clear_from.get() || self.word(word).get() & bit == 0 {
             return None;
         }
         self.word(word).set(self.word(word).get() & !bit);
         header.dead.set(header.dead.get() - 1);
-        let first = at(header.start, address).cast::<usize>();
+        let first = at(header.start, cursor).cast::<usize>();
         // SAFETY: G4: a dead block begins here, and its first word is what `mark_dead` wrote.
         let end = unsafe { first.read() };
-        debug_assert!(address < end && end <= header.end.addr().get(), "G4: end {end:#x}");
-        Some(at(header.start, end))
+        debug_assert!(cursor < end && end <= header.end, "G4: end {end:#x}");
+        Some(end)
     }
 
     /// Forgets the dead blocks below `cursor`: they are free memory now.
-    pub(crate) fn forget_dead_below(self, cursor: NonNull<u8>, grain: usize) {
+    pub(crate) fn forget_dead_below(self, cursor: usize, grain: usize) {
         let header = self.header();
-        let grains = (cursor.addr().get() - header.start.addr().get()).div_ceil(grain);
+        let grains = (cursor - header.start.addr().get()).div_ceil(grain);
         let mut word = header.clear_from.get();
         while header.dead.get() != 0 && word.saturating_mul(WORD_BITS) < grains {
             // The bits of this word that stand for grains below `cursor`.
@@ -296,25 +296,24 @@ impl Segment {
     ///
     /// Looks at one word of bits, so it takes constant time, and each look that finds nothing is
     /// paid by a cursor that rose over 64 grains.
-    pub(crate) fn next_watch(self, cursor: NonNull<u8>, grain: usize) -> usize {
+    pub(crate) fn next_watch(self, cursor: usize, grain: usize) -> usize {
         let header = self.header();
         if header.dead.get() == 0 || cursor == header.end {
             return self.watch_when_all_live();
         }
         let start = header.start.addr().get();
-        let index = (cursor.addr().get() - start).div_ceil(grain);
+        let index = (cursor - start).div_ceil(grain);
         let (mut word, mut seen) = (index / WORD_BITS, u64::MAX << (index % WORD_BITS));
         if word < header.clear_from.get() {
             (word, seen) = (header.clear_from.get(), u64::MAX);
         }
-        let end = header.end.addr().get();
         let found = self.word(word).get() & seen;
         let next = if found != 0 {
             word * WORD_BITS + found.trailing_zeros() as usize
         } else {
             (word + 1) * WORD_BITS
         };
-        start.saturating_add(next.saturating_mul(grain)).min(end)
+        start.saturating_add(next.saturating_mul(grain)).min(header.end)
     }
 
     /// Where the bit of the grain at `address` is.

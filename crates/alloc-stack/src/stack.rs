@@ -102,7 +102,8 @@ pub(crate) const POISON: u8 = 0xA5;
 // for the store that the previous operation made to `cursor`.
 #[repr(C)]
 pub struct Stack<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
-    pub(crate) cursor: Cell<NonNull<u8>>,
+    /// Where the newest block begins; an address. Pointers are made of `start`.
+    pub(crate) cursor: Cell<usize>,
     /// Where to look for dead blocks, or for the segment's end (I5).
     pub(crate) watch: Cell<usize>,
     pub(crate) start: Cell<NonNull<u8>>,
@@ -131,7 +132,7 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator + Send> Send for Stack<MIN_ALIG
 /// a single store (I7).
 #[derive(Clone, Copy)]
 pub(crate) struct Saved {
-    pub(crate) cursor: NonNull<u8>,
+    pub(crate) cursor: usize,
     pub(crate) events: u64,
 }
 
@@ -205,6 +206,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         grain(MIN_ALIGN)
     };
 
+    /// The cursor of a stack without a segment (I2).
+    pub(crate) const NOWHERE: usize = Self::GRAIN;
+
     /// Returns a stack over `backing` that takes nothing from it until it is first used.
     #[must_use]
     pub const fn new_in(backing: A) -> Self {
@@ -263,11 +267,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     const fn unchecked(config: StackConfig, backing: A) -> Self {
-        let nowhere = dangling(Self::GRAIN);
         Self {
-            cursor: Cell::new(nowhere),
+            cursor: Cell::new(Self::NOWHERE),
             watch: Cell::new(usize::MAX),
-            start: Cell::new(nowhere),
+            start: Cell::new(dangling(Self::NOWHERE)),
             events: Cell::new(0),
             segment: Cell::new(None),
             spare: Cell::new(None),
@@ -285,7 +288,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline(always)]
     pub(crate) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
-        let address = bump::down::<MIN_ALIGN>(self.start_address(), cursor.addr().get(), layout)?;
+        let address = bump::down::<MIN_ALIGN>(self.start_address(), cursor, layout)?;
         Some(self.take(cursor, address, layout.size()))
     }
 
@@ -298,8 +301,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             return Some(dangling(align_of::<T>()));
         }
         let cursor = self.cursor.get();
-        let address =
-            bump::down_for::<T, MIN_ALIGN>(self.start_address(), cursor.addr().get(), size)?;
+        let address = bump::down_for::<T, MIN_ALIGN>(self.start_address(), cursor, size)?;
         Some(self.take(cursor, address, size))
     }
 
@@ -311,9 +313,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         // Sizes are rounded from a whole grain down, so that the block's end, rounded up again, does
         // not pass the cursor.
         let from = if MIN_ALIGN >= Self::GRAIN || cfg!(bug = "grains-from-any-cursor") {
-            cursor.addr().get()
+            cursor
         } else {
-            bump::round_down(cursor.addr().get(), Self::GRAIN)
+            bump::round_down(cursor, Self::GRAIN)
         };
         // The grain as a constant: `MIN_ALIGN`, unless that is less than 16.
         let address = if MIN_ALIGN > 16 {
@@ -329,11 +331,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline(always)]
     pub(crate) fn bump_whole(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
-        let from = if MIN_ALIGN >= Self::GRAIN {
-            cursor.addr().get()
-        } else {
-            bump::round_down(cursor.addr().get(), Self::GRAIN)
-        };
+        let from =
+            if MIN_ALIGN >= Self::GRAIN { cursor } else { bump::round_down(cursor, Self::GRAIN) };
         let address = if MIN_ALIGN > 16 {
             bump::down::<MIN_ALIGN>(self.start_address(), from, layout)
         } else {
@@ -343,16 +342,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     #[inline(always)]
-    pub(crate) fn take(&self, cursor: NonNull<u8>, address: usize, size: usize) -> NonNull<u8> {
+    pub(crate) fn take(&self, cursor: usize, address: usize, size: usize) -> NonNull<u8> {
         debug_assert!(
-            self.start_address() <= address && address + size <= cursor.addr().get(),
-            "I3: block {address:#x} + {size} is not between {:p} and {cursor:p}",
+            self.start_address() <= address && address + size <= cursor,
+            "I3: block {address:#x} + {size} is not between {:p} and {cursor:#x}",
             self.start.get()
         );
-        let block = at(cursor, address);
-        self.cursor.set(block);
-        self.counters.allocated(size, cursor.addr().get() - address, || self.used_now());
-        block
+        self.cursor.set(address);
+        self.counters.allocated(size, cursor - address, || self.used_now());
+        at(self.start.get(), address)
     }
 
     #[inline(always)]
@@ -421,7 +419,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         self.check_newest(&mark);
         self.counters.freed();
         match mark.cursor {
-            Some(cursor) => self.raise(cursor),
+            Some(cursor) => self.raise(cursor.get()),
             None => {
                 cold_path();
                 self.pop_segment();
@@ -498,13 +496,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         debug_assert!(mark.cursor.is_some(), "{mark:?} is not of `push_any`");
         // SAFETY: clause 1: a mark of `push_any` always has the cursor before its block, in the
         // block's own segment.
-        let before = unsafe { mark.cursor.unwrap_unchecked() };
-        if block != self.cursor.get() {
+        let before = unsafe { mark.cursor.unwrap_unchecked() }.get();
+        if block.addr().get() != self.cursor.get() {
             cold_path();
             // SAFETY: clauses 1 and 2: the block and its padding, up to the cursor before it.
-            return unsafe { self.free_older_to(block, before.addr().get()) };
+            return unsafe { self.free_older_to(block, before) };
         }
-        if before.addr().get() >= self.watch.get() {
+        if before >= self.watch.get() {
             cold_path();
             return self.settle(before);
         }
@@ -576,15 +574,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// As there.
     #[inline(always)]
     pub(crate) unsafe fn release(&self, block: NonNull<u8>, layout: Layout) {
-        let cursor = self.cursor.get();
-        if block != cursor {
+        let address = block.addr().get();
+        if address != self.cursor.get() {
             cold_path();
             // SAFETY: clauses 1 and 2, passed on.
             return unsafe { self.free_older(block, layout) };
         }
-        // Derived from our own pointer: the caller's may be good for its block alone.
-        let end = at(cursor, self.end_of(cursor.addr().get(), layout));
-        if end.addr().get() >= self.watch.get() {
+        let end = self.end_of(address, layout);
+        if end >= self.watch.get() {
             cold_path();
             return self.settle(end);
         }
@@ -593,11 +590,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// Moves the cursor up within the current segment, over memory that is given back.
     #[inline(always)]
-    pub(crate) fn raise(&self, to: NonNull<u8>) {
+    pub(crate) fn raise(&self, to: usize) {
         debug_assert!(
             self.is_position(to),
-            "I2: cursor {to:p} not in {:p}.. of the current segment",
-            self.start.get()
+            "I2: cursor {to:#x} not in {:#x}.. of the current segment",
+            self.cursor.get()
         );
         self.poison_to(to);
         self.cursor.set(to);
@@ -631,15 +628,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// [`Self::used_bytes`], as the cursor says.
     pub(crate) fn used_now(&self) -> usize {
-        self.segment.get().map_or(0, |segment| {
-            segment.used_before() + (segment.end().addr().get() - self.cursor.get().addr().get())
-        })
+        self.segment
+            .get()
+            .map_or(0, |segment| segment.used_before() + (segment.end() - self.cursor.get()))
     }
 
     /// Returns the bytes that the newest segment still has.
     #[must_use]
     pub fn remaining_bytes(&self) -> usize {
-        self.cursor.get().addr().get() - self.start_address()
+        self.cursor.get() - self.start_address()
     }
 
     /// Returns the bytes held from the backing, used or not.
@@ -660,7 +657,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let mut cursor = self.cursor.get();
         let mut next = self.segment.get();
         while let Some(segment) = next {
-            if (cursor.addr().get()..segment.end().addr().get()).contains(&ptr.addr()) {
+            if (cursor..segment.end()).contains(&ptr.addr()) {
                 return true;
             }
             cursor = segment.prev_cursor();

@@ -61,7 +61,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
         debug_assert!(segment.is_some(), "{block:p} is not of this stack");
         let Some(segment) = segment else { return };
-        debug_assert!(end <= segment.end().addr().get(), "{block:p} does not end at {end:#x}");
+        debug_assert!(end <= segment.end(), "{block:p} does not end at {end:#x}");
         // SAFETY: 1. a block that may go in any order begins at a whole grain (I4) in its segment,
         // and is at least one long; 2. the caller's promise: it is not used again, and it was live,
         // so it overlaps no dead block.
@@ -75,7 +75,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Moves the cursor up to `to` and settles.
     #[cold]
     #[inline(never)]
-    pub(crate) fn settle(&self, to: NonNull<u8>) {
+    pub(crate) fn settle(&self, to: usize) {
         self.raise(to);
         while let Some(segment) = self.segment.get() {
             let cursor = self.cursor.get();
@@ -96,7 +96,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Settles if a raw pop left a dead block, or nothing, at the cursor.
     #[inline]
     pub(crate) fn settle_if_due(&self) {
-        if self.cursor.get().addr().get() >= self.watch.get() {
+        if self.cursor.get() >= self.watch.get() {
             self.settle(self.cursor.get());
         }
     }
@@ -117,14 +117,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// nothing.
     #[cold]
     #[inline(never)]
-    pub(crate) fn restore_slow(&self, position: NonNull<u8>) {
+    pub(crate) fn restore_slow(&self, position: usize) {
         self.counters.look(self.used_now());
         let mut holder = self.segment.get();
         // From before there was a segment: now that is the end of the oldest.
-        let is_nowhere = position == dangling(Self::GRAIN);
+        let is_nowhere = position == Self::NOWHERE;
         while let Some(segment) = holder
             && !(is_nowhere && segment.prev().is_none())
-            && !segment.holds(position.addr().get())
+            && !segment.holds(position)
         {
             holder = segment.prev();
         }
@@ -184,7 +184,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// used again, and [checkpoints](crate::Checkpoint) are stale.
     pub fn reset(&mut self) {
         self.counters.reset(self.used_now());
-        self.restore_slow(dangling(Self::GRAIN));
+        self.restore_slow(Self::NOWHERE);
         if let Some(oldest) = self.segment.get() {
             self.serial.set(self.serial.get() + 1);
             oldest.renew(self.serial.get());
@@ -206,10 +206,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// Gives everything back, and leaves the stack as it was when it was new.
     pub(crate) fn close_all(&mut self) {
-        let nowhere = dangling(Self::GRAIN);
         let mut next = self.segment.take();
-        self.cursor.set(nowhere);
-        self.start.set(nowhere);
+        self.cursor.set(Self::NOWHERE);
+        self.start.set(dangling(Self::NOWHERE));
         self.watch.set(usize::MAX);
         self.happened();
         while let Some(segment) = next {
@@ -220,20 +219,20 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     /// Whether the cursor may rise to `to`.
-    pub(crate) fn is_position(&self, to: NonNull<u8>) -> bool {
-        let end = self.segment.get().map_or(self.start.get(), Segment::end);
-        self.cursor.get() <= to && to <= end && to.addr().get().is_multiple_of(MIN_ALIGN)
+    pub(crate) fn is_position(&self, to: usize) -> bool {
+        let end = self.segment.get().map_or(Self::NOWHERE, Segment::end);
+        self.cursor.get() <= to && to <= end && to.is_multiple_of(MIN_ALIGN)
     }
 
     /// Overwrites what is about to be free, in debug builds, so that stale pointers kept by `unsafe`
     /// code show.
     #[inline(always)]
-    pub(crate) fn poison_to(&self, to: NonNull<u8>) {
+    pub(crate) fn poison_to(&self, to: usize) {
         if cfg!(debug_assertions) && self.segment.get().is_some() {
             let from = self.cursor.get();
-            let len = to.addr().get().saturating_sub(from.addr().get());
+            let len = to.saturating_sub(from);
             // SAFETY: `from..to` is memory of the current segment (I2) which its user gave back.
-            unsafe { at(from, from.addr().get()).write_bytes(POISON, len) };
+            unsafe { at(self.start.get(), from).write_bytes(POISON, len) };
         }
     }
 }

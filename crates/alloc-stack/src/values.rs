@@ -478,7 +478,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Claim<'_, MIN_ALIGN, A> {
 
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for Claim<'_, MIN_ALIGN, A> {
     fn drop(&mut self) {
-        let is_newest = self.stack.cursor.get() == self.block;
+        let is_newest = self.stack.cursor.get() == self.block.addr().get();
         if is_newest || cfg!(bug = "claim-goes-back-when-not-newest") {
             self.stack.counters.freed();
             self.stack.restore(self.saved);
