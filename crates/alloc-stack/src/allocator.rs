@@ -163,7 +163,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             && old.size() != 0
             && let Some(address) = self.place_below(top, new)
         {
-            let block = at(self.start.get(), address);
+            let block = self.pointer(address);
             // SAFETY: `start <= address <= ptr`, so the new place is the old block's room and free
             // memory below it (I3); the two may overlap, which `copy_from` allows.
             unsafe { block.copy_from(ptr, copied) };
@@ -211,7 +211,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         // Moving pays when it frees at least what it moves; then the two do not overlap either.
         let moves = address == self.cursor.get() && old.size() - new.size() >= new.size();
         if moves && let Some(place) = self.place_below(old_end, new) {
-            let block = at(self.start.get(), place);
+            let block = self.pointer(place);
             // SAFETY: both are multiples of `new`'s alignment, so `ptr <= block`; the new place ends
             // at or below `old_end`: it lies in the block's own room.
             unsafe { block.copy_from(ptr, new.size()) };

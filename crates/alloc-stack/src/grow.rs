@@ -142,7 +142,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     pub(crate) fn place_below(&self, from: usize, layout: Layout) -> Option<usize> {
         let align = layout.align().max(Self::GRAIN);
         let layout = Layout::from_size_align(layout.size(), align).ok()?;
-        bump::down::<MIN_ALIGN>(self.start_address(), from, layout)
+        bump::down::<MIN_ALIGN>(self.start.get(), from, layout)
     }
 
     /// Where the room of a block that may go in any order ends (I4).
@@ -295,7 +295,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         });
         self.segment.set(Some(segment));
         self.cursor.set(segment.end());
-        self.start.set(segment.start());
+        self.set_start(segment.start());
         self.watch.set(segment.watch());
         self.happened();
     }

@@ -102,12 +102,16 @@ pub(crate) const POISON: u8 = 0xA5;
 // for the store that the previous operation made to `cursor`.
 #[repr(C)]
 pub struct Stack<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
-    /// Where the newest block begins; an address. Pointers are made of `start`.
+    /// Where the newest block begins.
     pub(crate) cursor: Cell<usize>,
     /// Where to look for dead blocks, or for the segment's end (I5).
     pub(crate) watch: Cell<usize>,
-    pub(crate) start: Cell<NonNull<u8>>,
+    /// Where the current segment begins.
+    pub(crate) start: Cell<usize>,
     pub(crate) events: Cell<u64>,
+    /// What pointers into the current segment are made of: their provenance. Apart from `start`, with
+    /// which addresses are compared, so that making a pointer of an address takes no instruction.
+    memory: Cell<NonNull<u8>>,
     pub(crate) segment: Cell<Option<Segment>>,
     pub(crate) spare: Cell<Option<Segment>>,
     /// Bytes held from the backing.
@@ -270,7 +274,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         Self {
             cursor: Cell::new(Self::NOWHERE),
             watch: Cell::new(usize::MAX),
-            start: Cell::new(dangling(Self::NOWHERE)),
+            start: Cell::new(Self::NOWHERE),
+            memory: Cell::new(dangling(Self::NOWHERE)),
             events: Cell::new(0),
             segment: Cell::new(None),
             spare: Cell::new(None),
@@ -288,7 +293,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline(always)]
     pub(crate) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
-        let address = bump::down::<MIN_ALIGN>(self.start_address(), cursor, layout)?;
+        let address = bump::down::<MIN_ALIGN>(self.start.get(), cursor, layout)?;
         Some(self.take(cursor, address, layout.size()))
     }
 
@@ -301,7 +306,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             return Some(dangling(align_of::<T>()));
         }
         let cursor = self.cursor.get();
-        let address = bump::down_for::<T, MIN_ALIGN>(self.start_address(), cursor, size)?;
+        let address = bump::down_for::<T, MIN_ALIGN>(self.start.get(), cursor, size)?;
         Some(self.take(cursor, address, size))
     }
 
@@ -319,9 +324,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         };
         // The grain as a constant: `MIN_ALIGN`, unless that is less than 16.
         let address = if MIN_ALIGN > 16 {
-            bump::down_for::<u8, MIN_ALIGN>(self.start_address(), from, size)
+            bump::down_for::<u8, MIN_ALIGN>(self.start.get(), from, size)
         } else {
-            bump::down_for::<u8, 16>(self.start_address(), from, size)
+            bump::down_for::<u8, 16>(self.start.get(), from, size)
         }?;
         Some(self.take(cursor, address, size))
     }
@@ -334,9 +339,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let from =
             if MIN_ALIGN >= Self::GRAIN { cursor } else { bump::round_down(cursor, Self::GRAIN) };
         let address = if MIN_ALIGN > 16 {
-            bump::down::<MIN_ALIGN>(self.start_address(), from, layout)
+            bump::down::<MIN_ALIGN>(self.start.get(), from, layout)
         } else {
-            bump::down::<16>(self.start_address(), from, layout)
+            bump::down::<16>(self.start.get(), from, layout)
         }?;
         Some(self.take(cursor, address, layout.size()))
     }
@@ -344,18 +349,25 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline(always)]
     pub(crate) fn take(&self, cursor: usize, address: usize, size: usize) -> NonNull<u8> {
         debug_assert!(
-            self.start_address() <= address && address + size <= cursor,
-            "I3: block {address:#x} + {size} is not between {:p} and {cursor:#x}",
+            self.start.get() <= address && address + size <= cursor,
+            "I3: block {address:#x} + {size} is not between {:#x} and {cursor:#x}",
             self.start.get()
         );
         self.cursor.set(address);
         self.counters.allocated(size, cursor - address, || self.used_now());
-        at(self.start.get(), address)
+        self.pointer(address)
     }
 
+    /// The pointer at `address`, which is in the current segment.
     #[inline(always)]
-    pub(crate) fn start_address(&self) -> usize {
-        self.start.get().addr().get()
+    pub(crate) fn pointer(&self, address: usize) -> NonNull<u8> {
+        at(self.memory.get(), address)
+    }
+
+    /// Makes the segment that begins at `start` the one to take from.
+    pub(crate) fn set_start(&self, start: NonNull<u8>) {
+        self.start.set(start.addr().get());
+        self.memory.set(start);
     }
 
     /// Takes a block of `layout`, its contents undefined, and returns the mark to pop it with.
@@ -636,7 +648,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Returns the bytes that the newest segment still has.
     #[must_use]
     pub fn remaining_bytes(&self) -> usize {
-        self.cursor.get() - self.start_address()
+        self.cursor.get() - self.start.get()
     }
 
     /// Returns the bytes held from the backing, used or not.

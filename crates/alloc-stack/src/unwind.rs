@@ -15,7 +15,7 @@ use alloc_core::{Allocator, Layout};
 
 use crate::Stack;
 use crate::segment::Segment;
-use crate::stack::{POISON, at};
+use crate::stack::POISON;
 
 impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Something happened that a position saved before does not know (I7).
@@ -148,7 +148,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         self.counters.look(self.used_now());
         self.segment.set(Some(prev));
         self.cursor.set(segment.prev_cursor());
-        self.start.set(prev.start());
+        self.set_start(prev.start());
         self.watch.set(prev.watch());
         self.happened();
         self.retire(segment);
@@ -208,7 +208,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     pub(crate) fn close_all(&mut self) {
         let mut next = self.segment.take();
         self.cursor.set(Self::NOWHERE);
-        self.start.set(dangling(Self::NOWHERE));
+        self.set_start(dangling(Self::NOWHERE));
         self.watch.set(usize::MAX);
         self.happened();
         while let Some(segment) = next {
@@ -232,7 +232,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             let from = self.cursor.get();
             let len = to.saturating_sub(from);
             // SAFETY: `from..to` is memory of the current segment (I2) which its user gave back.
-            unsafe { at(self.start.get(), from).write_bytes(POISON, len) };
+            unsafe { self.pointer(from).write_bytes(POISON, len) };
         }
     }
 }
