@@ -156,7 +156,7 @@ fn values_are_dropped_by_the_owner_the_newest_of_each_part_first() {
     for round in 0..2 {
         let turn = Barrier::new(2);
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let worker = scope.spawn(|| {
                 for n in 0..3 {
                     arena.alloc_drop(Noisy(n, Arc::clone(&log), false));
                 }
@@ -168,6 +168,7 @@ fn values_are_dropped_by_the_owner_the_newest_of_each_part_first() {
                 arena.alloc_drop(Noisy(n, Arc::clone(&log), false));
             }
             turn.wait();
+            worker.join().unwrap();
         });
         assert!(log.lock().unwrap().is_empty());
         let owner = thread::current().id();
@@ -231,7 +232,7 @@ fn a_reset_between_phases_gives_every_thread_its_chunks_again() {
     for phase in 0..20u64 {
         let barrier = Barrier::new(3);
         thread::scope(|scope| {
-            for worker in 0..3u64 {
+            let worker = |worker: u64| {
                 let (arena, barrier) = (&arena, &barrier);
                 scope.spawn(move || {
                     let values: Vec<_> =
@@ -240,7 +241,11 @@ fn a_reset_between_phases_gives_every_thread_its_chunks_again() {
                         assert_eq!(**value, [phase, worker, n as u64]);
                     }
                     barrier.wait(); // so that each has a part
-                });
+                })
+            };
+            // Joined one by one: the end of a scope does not wait for a thread's destructors.
+            for worker in [0, 1, 2].map(worker) {
+                worker.join().unwrap();
             }
         });
         if phase > 0 {
