@@ -31,6 +31,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use alloc_core::{Allocator, Layout, TryAllocError};
+use primitives::sync::atomic::Ordering::Relaxed;
 use primitives::sync::unmodelled::AtomicU64;
 
 use crate::Arena;
@@ -98,7 +99,7 @@ impl Records {
     fn next_name(&self) -> Checkpoint {
         if self.arena.get() == 0 {
             // ORD Relaxed: only uniqueness matters (R2); nothing is published through the counter.
-            self.arena.set(NEXT_ARENA.fetch_add(1, core::sync::atomic::Ordering::Relaxed));
+            self.arena.set(NEXT_ARENA.fetch_add(1, Relaxed));
         }
         self.serial.set(self.serial.get() + 1);
         Checkpoint { arena: self.arena.get(), serial: self.serial.get() }

@@ -104,7 +104,7 @@ impl<A: Allocator> Supply<A> {
             let (class, bytes) = (usize::from(self.first_class), self.config.first_chunk_bytes);
             if class < CLASSES
                 && bytes <= self.allowed_bytes()
-                && let Some(chunk) = thread_cache::take(class)
+                && let Some(chunk) = thread_cache::take_of_class(class)
             {
                 self.reserved_bytes.set(self.reserved_bytes.get() + bytes);
                 return Some(chunk);
@@ -143,8 +143,7 @@ impl<A: Allocator> Supply<A> {
         let wanted = wanted.min(allowed).max(least);
         #[cfg(feature = "std")]
         if self.is_cached
-            && size_class(wanted) < CLASSES
-            && let Some(chunk) = thread_cache::take(size_class(wanted))
+            && let Some(chunk) = thread_cache::take(wanted)
         {
             self.reserved_bytes.set(self.reserved_bytes.get() + chunk.block_bytes());
             return Ok(chunk);

@@ -32,7 +32,7 @@ use core::cell::Cell;
 use alloc_core::{Allocator, Global};
 use primitives::sync::{MODELLED, thread_local};
 
-use crate::chunk::{CLASSES, ChunkRef, class_bytes};
+use crate::chunk::{CLASSES, ChunkRef, class_bytes, size_class};
 
 const DEFAULT_BUDGET_BYTES: usize = 4 << 20;
 
@@ -176,9 +176,15 @@ fn with<R>(f: impl FnOnce(&Lists) -> R) -> Option<R> {
     if MODELLED { None } else { LISTS.try_with(f).ok() }
 }
 
+/// Takes a chunk of exactly `bytes` bytes.
+pub(crate) fn take(bytes: usize) -> Option<ChunkRef> {
+    let class = size_class(bytes);
+    if class < CLASSES { take_of_class(class) } else { None }
+}
+
 /// Takes a chunk of a class below [`CLASSES`].
 #[inline(always)]
-pub(crate) fn take(class: usize) -> Option<ChunkRef> {
+pub(crate) fn take_of_class(class: usize) -> Option<ChunkRef> {
     with(|lists| {
         let taken = lists.pop(class);
         let count = if taken.is_some() { &lists.hits } else { &lists.misses };
