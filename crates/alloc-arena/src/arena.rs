@@ -498,12 +498,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[inline]
     fn empty(&self) {
         self.records.forget();
-        if self.large.get().is_some() || self.chunk.get().is_none_or(|chunk| chunk.depth() != 0) {
-            self.drop_chunks(0, 0);
-        }
-        if let Some(chunk) = self.chunk.get() {
+        if let Some(chunk) = self.chunk.get()
+            && chunk.depth() == 0
+            && self.large.get().is_none()
+        {
             chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
             self.set_current(chunk);
+        } else {
+            let nowhere = Self::CLOSED;
+            self.go_back_slow(&Mark { chunk: None, cursor: nowhere, start: nowhere, large: 0 });
         }
         self.supply.was_reset();
     }
@@ -525,20 +528,40 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     ///
     /// 1. `mark` is from this arena, and the arena did not go back behind it since;
     /// 2. nothing taken since is used any more, nor dropped.
-    #[inline]
-    pub(crate) unsafe fn go_back(&self, mark: Mark) {
+    #[inline(always)]
+    pub(crate) unsafe fn go_back(&self, mark: &Mark) {
         self.counters.saw(self.used_bytes());
-        if self.chunk.get() != mark.chunk || self.large.get().is_some() {
-            self.drop_chunks(mark.chunk.map_or(0, ChunkRef::depth), mark.large);
+        if let Some(chunk) = mark.chunk
+            && self.chunk.get() == mark.chunk
+            && self.large.get().is_none()
+        {
+            self.go_back_within(chunk, mark);
+        } else {
+            self.go_back_slow(mark);
         }
-        let Some(chunk) = self.chunk.get() else { return };
-        if mark.chunk.is_none() {
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_back_slow(&self, mark: &Mark) {
+        self.drop_chunks(mark.chunk.map_or(0, ChunkRef::depth), mark.large);
+        debug_assert!(
+            mark.chunk.is_none() || self.chunk.get() == mark.chunk,
+            "a mark of another arena"
+        );
+        match (self.chunk.get(), mark.chunk) {
+            (Some(chunk), Some(_)) => self.go_back_within(chunk, mark),
             // There was no chunk then; the first one is kept, and empty.
-            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
-            self.set_current(chunk);
-            return;
+            (Some(chunk), None) => {
+                chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
+                self.set_current(chunk);
+            }
+            (None, _) => {}
         }
-        debug_assert_eq!(self.chunk.get(), mark.chunk, "a mark of another arena");
+    }
+
+    #[inline(always)]
+    fn go_back_within(&self, chunk: ChunkRef, mark: &Mark) {
         chunk.poison(mark.start, mark.cursor);
         self.cursor.set(mark.cursor);
         if !cfg!(bug = "frame-keeps-the-low-end") {
@@ -547,8 +570,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     }
 
     /// Makes spare the chunks in use above the one at `depth`, and all but `large` large ones.
-    #[cold]
-    #[inline(never)]
     fn drop_chunks(&self, depth: usize, large: usize) {
         while let Some(newest) = self.large.get()
             && newest.depth() >= large

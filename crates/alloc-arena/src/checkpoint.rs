@@ -206,7 +206,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             fn drop(&mut self) {
                 // SAFETY: 1. R1: the record was in the chain; 2. the arena is held exclusively, so
                 // nothing is in use (I4), and the values with a drop were dropped.
-                unsafe { self.0.go_back(self.1) };
+                unsafe { self.0.go_back(&self.1) };
             }
         }
         let record = self.records.find(checkpoint)?;

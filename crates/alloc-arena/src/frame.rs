@@ -123,19 +123,28 @@ impl<'s, const MIN_ALIGN: usize, A: Allocator> FrameGuard<'s, MIN_ALIGN, A> {
         self.close();
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&self) {
+        if self.drops.head().is_some() {
+            return self.drop_and_close();
+        }
+        // SAFETY: 1. F1: the guard's own mark; 2. the guard is held exclusively, so no reference from
+        // a scope is left, and there are no values with a drop.
+        unsafe { self.arena.go_back(&self.mark) };
+    }
+
+    #[inline(never)]
+    fn drop_and_close(&self) {
         /// Goes back, also if a drop panics.
-        struct Closed<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>, Mark);
+        struct Closed<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>, &'a Mark);
         impl<const MIN_ALIGN: usize, A: Allocator> Drop for Closed<'_, MIN_ALIGN, A> {
-            #[inline]
             fn drop(&mut self) {
                 // SAFETY: 1. F1: the guard's own mark; 2. the guard is held exclusively, so no
                 // reference from a scope is left, and the values with a drop were dropped.
                 unsafe { self.0.go_back(self.1) };
             }
         }
-        let closed = Closed(self.arena, self.mark);
+        let closed = Closed(self.arena, &self.mark);
         // SAFETY: 1. their memory is given back afterwards, and what they borrow outlives `'s`, which
         // outlives the guard (F3); 2. the guard is held exclusively.
         unsafe { self.drops.run_down_to(None) };

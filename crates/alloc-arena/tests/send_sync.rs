@@ -37,6 +37,6 @@ assert_not_impl_any!(SliceBuilder<'static, u8>: Send, Sync, Clone);
 assert_not_impl_any!(Chunks<'static>: Send, Sync, Clone);
 
 assert_impl_all!(Checkpoint: Send, Sync, Copy);
-assert_impl_all!(CheckpointError: Send, Sync, std::error::Error);
-assert_impl_all!(ConfigError: Send, Sync, std::error::Error);
+assert_impl_all!(CheckpointError: Send, Sync, core::error::Error);
+assert_impl_all!(ConfigError: Send, Sync, core::error::Error);
 assert_impl_all!(ArenaConfig: Send, Sync, Copy);
