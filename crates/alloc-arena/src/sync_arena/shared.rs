@@ -15,7 +15,7 @@ use primitives::CachePadded;
 use primitives::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use primitives::sync::const_fn;
 
-use crate::chunk::{CHUNK_ALIGN, CLASSES, ChunkRef, size_class};
+use crate::chunk::{CHUNK_ALIGN, ChunkRef};
 use crate::thread_cache;
 
 pub(super) struct Shared<A> {
@@ -154,8 +154,7 @@ unsafe impl<A: Allocator> Allocator for Lent<A> {
         self.reserve(shared, layout.size())?;
         if shared.is_cached
             && layout.align() == CHUNK_ALIGN
-            && size_class(layout.size()) < CLASSES
-            && let Some(chunk) = thread_cache::take(size_class(layout.size()))
+            && let Some(chunk) = thread_cache::take(layout.size())
         {
             return Ok(NonNull::slice_from_raw_parts(chunk.block(), layout.size()));
         }
