@@ -412,6 +412,28 @@ fn values_without_size_are_counted_and_dropped() {
     assert!(arena.alloc_from_iter([Aligned, Aligned]).as_ptr().is_aligned());
 }
 
+/// Behind other values without size, whose count is what stands in the cursor.
+#[test]
+fn values_without_size_are_aligned_when_they_are_dropped() {
+    thread_local!(static PLACES: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
+    #[repr(align(64))]
+    struct Aligned;
+    impl Drop for Aligned {
+        fn drop(&mut self) {
+            PLACES.with_borrow_mut(|places| places.push(core::ptr::from_mut(self).addr()));
+        }
+    }
+    let arena = TypedArena::new();
+    arena.alloc(Aligned);
+    let give_up = |n| if n == 3 { resume_unwind(Box::new(())) } else { Aligned };
+    assert!(unwinds(|| _ = arena.alloc_from_iter((0..9).map(give_up))));
+    assert_eq!(arena.alloc_from_iter((0..2).map(|_| Aligned)).len(), 2);
+    drop(arena);
+    let places = PLACES.take();
+    assert_eq!(places.len(), 6);
+    assert!(places.iter().all(|place| place.is_multiple_of(64)), "{places:x?}");
+}
+
 #[test]
 fn over_aligned_values_are_aligned_in_every_chunk() {
     #[repr(align(256))]

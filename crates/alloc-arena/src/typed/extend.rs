@@ -73,8 +73,10 @@ impl<'a, T, A: Allocator> Extension<'a, T, A> {
 
     /// The place of value `index`.
     fn place(&self, index: usize) -> NonNull<T> {
-        let bytes = if size_of::<T>() == 0 { 0 } else { index * step::<T>() };
-        after(self.start, bytes).cast()
+        if size_of::<T>() == 0 {
+            return NonNull::dangling(); // `start` is a count then, and not aligned
+        }
+        after(self.start, index * step::<T>()).cast()
     }
 
     /// Moves what there is to a larger chunk.
@@ -94,9 +96,8 @@ impl<'a, T, A: Allocator> Extension<'a, T, A> {
     pub(super) fn finish(self) -> &'a mut [T] {
         let this = ManuallyDrop::new(self);
         this.hand_back(this.len);
-        let first = if size_of::<T>() == 0 { NonNull::dangling() } else { this.place(0) };
         // SAFETY: X2: `len` values, from here on the arena's, which lends each part of it once.
-        unsafe { NonNull::slice_from_raw_parts(first, this.len).as_mut() }
+        unsafe { NonNull::slice_from_raw_parts(this.place(0), this.len).as_mut() }
     }
 
     /// Gives the rest of the chunk back to the arena, behind `len` values that are now its own.

@@ -201,22 +201,22 @@ impl<A: Allocator> Store<A> {
         if self.kind.size == 0 || additional > self.kind.max_count() {
             return Err((self.kind.overflow)(additional));
         }
-        let old = Chunk {
-            base: self.base.get(),
-            bytes: self.bytes.get(),
-            len: self.current_len(),
-            drained: 0,
-        };
-        let is_first = old.bytes == 0;
         let least = additional.max(1);
-        let wanted = if is_first { self.first_capacity() } else { self.doubled() };
-        if !is_first && self.full.borrow_mut().try_reserve(1).is_err() {
-            return Err(TryAllocError::new(ErrorKind::Backing, Layout::new::<Chunk>(), 0));
-        }
+        let wanted = if self.bytes.get() == 0 { self.first_capacity() } else { self.doubled() };
         let allocate = |layout| self.backing.allocate(layout).ok();
         let (memory, layout) = self.ask(wanted, least, allocate)?;
+        // The backing may have allocated from here: what follows reads the store as it is now.
+        let old = self.current();
+        let is_first = old.bytes == 0;
         if !is_first {
-            self.full.borrow_mut().push(old);
+            let mut full = self.full.borrow_mut();
+            if full.try_reserve(1).is_err() {
+                drop(full);
+                // SAFETY: just allocated from this backing with this layout.
+                unsafe { self.backing.deallocate(memory, layout) };
+                return Err(TryAllocError::new(ErrorKind::Backing, Layout::new::<Chunk>(), 0));
+            }
+            full.push(old);
         }
         self.reserved_bytes.set(self.reserved_bytes.get() + layout.size());
         self.enter(memory, layout, 0);
@@ -284,39 +284,47 @@ impl<A: Allocator> Store<A> {
         let growth = if additional == 0 { held } else { held.saturating_mul(2) };
         let wanted = growth.max(self.first_capacity()).max(least);
         let old = self.current_layout();
-        let (memory, layout) = if is_one && old.size() != 0 {
-            let base = self.base.get();
-            // SAFETY: T1: a block of this backing with this layout; `ask` asks for at least `least`
-            // values, which is more than there is room for, with the same alignment.
-            self.ask(wanted, least, |new| unsafe { self.backing.grow(base, old, new) }.ok())?
-        } else {
-            let block = self.ask(wanted, least, |new| self.backing.allocate(new).ok())?;
-            self.gather(block.0);
-            block
-        };
+        if !is_one || old.size() == 0 {
+            let (memory, layout) =
+                self.ask(wanted, least, |new| self.backing.allocate(new).ok())?;
+            self.gather(memory, layout);
+            return Ok(());
+        }
+        let base = self.base.get();
+        // SAFETY: T1: a block of this backing with this layout; `ask` asks for at least `least`
+        // values, which is more than there is room for, with the same alignment.
+        let grow = |new| unsafe { self.backing.grow(base, old, new) }.ok();
+        let (memory, layout) = self.ask(wanted, least, grow)?;
         self.reserved_bytes.set(layout.size());
         self.first.set(memory);
         self.enter(memory, layout, len);
         Ok(())
     }
 
-    /// Moves every value to `memory`, in order, and frees the chunks.
-    fn gather(&mut self, memory: NonNull<u8>) {
-        let mut to = memory;
-        let current = Chunk {
-            base: self.base.get(),
-            bytes: self.bytes.replace(0),
-            len: self.current_len(),
-            drained: 0,
-        };
+    /// Moves every value to `memory`, a fresh block of `layout`, in order, and frees the chunks.
+    fn gather(&mut self, memory: NonNull<u8>, layout: Layout) {
+        let (current, len) = (self.current(), self.len());
         let chunks = core::mem::take(self.full.get_mut());
-        for chunk in chunks.into_iter().chain([current]) {
+        let mut to = memory;
+        for chunk in chunks.iter().chain([&current]) {
             let bytes = chunk.len * self.kind.size;
             // SAFETY: T3: the chunk's values; the new block has room for all of them, and is fresh.
             unsafe { to.copy_from_nonoverlapping(chunk.base, bytes) };
             to = after(to, bytes);
-            self.free(&chunk);
         }
+        self.reserved_bytes.set(self.reserved_bytes.get() + layout.size());
+        self.first.set(memory);
+        self.enter(memory, layout, len);
+        // Last: a backing that panics finds a store that has forgotten them.
+        for chunk in chunks.iter().chain([&current]) {
+            self.free(chunk);
+        }
+    }
+
+    /// The current chunk.
+    fn current(&self) -> Chunk {
+        let (base, bytes) = (self.base.get(), self.bytes.get());
+        Chunk { base, bytes, len: self.current_len(), drained: 0 }
     }
 
     fn current_layout(&self) -> Layout {
@@ -330,7 +338,7 @@ impl<A: Allocator> Store<A> {
 
     fn free(&self, chunk: &Chunk) {
         if chunk.bytes != 0 {
-            self.reserved_bytes.set(self.reserved_bytes.get().saturating_sub(chunk.bytes));
+            self.reserved_bytes.set(self.reserved_bytes.get() - chunk.bytes);
             // SAFETY: T1: the chunk is a block of this backing with this layout; its values were
             // moved or dropped, and whoever calls this forgets it.
             unsafe { self.backing.deallocate(chunk.base, self.layout(chunk.bytes)) };
@@ -389,16 +397,20 @@ impl<A: Allocator> Store<A> {
     /// Of a store without values, keeps the largest chunk and frees the others.
     pub(super) fn keep_largest(&mut self) {
         debug_assert_eq!(self.len(), 0, "only an empty store gives its chunks back");
-        let mut kept =
-            Chunk { base: self.base.get(), bytes: self.bytes.replace(0), len: 0, drained: 0 };
-        for chunk in core::mem::take(self.full.get_mut()) {
-            let smaller =
-                if chunk.bytes > kept.bytes { core::mem::replace(&mut kept, chunk) } else { chunk };
-            self.free(&smaller);
+        let mut kept = self.current();
+        let mut others = core::mem::take(self.full.get_mut());
+        for chunk in &mut others {
+            if chunk.bytes > kept.bytes {
+                core::mem::swap(chunk, &mut kept);
+            }
         }
         if kept.bytes != 0 {
             self.first.set(kept.base);
             self.enter(kept.base, self.layout(kept.bytes), 0);
+        }
+        // Last: a backing that panics finds a store that has forgotten them.
+        for chunk in &others {
+            self.free(chunk);
         }
     }
 
@@ -411,13 +423,13 @@ impl<A: Allocator> Store<A> {
             return 0;
         }
         if len == 0 {
-            let base = dangling(self.kind.align);
-            self.free(&Chunk { base: self.base.get(), bytes: old.size(), len: 0, drained: 0 });
+            let (base, empty) = (dangling(self.kind.align), self.current());
             self.bytes.set(0);
             for place in [&self.base, &self.cursor, &self.limit, &self.first] {
                 place.set(base);
             }
             self.index_limit.set(0);
+            self.free(&empty);
             return old.size();
         }
         // SAFETY: T1; `new` is smaller, not empty, and aligned alike.
