@@ -192,7 +192,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         new: Layout,
     ) -> Result<NonNull<u8>, TryAllocError> {
         if old.size() == 0 {
-            return self.try_alloc_low(new, 0);
+            let block = self.try_alloc_low(new, 0)?;
+            self.counters.freed();
+            return Ok(block);
         }
         if let Some(block) = self.move_low(ptr, old, new) {
             return Ok(block);
@@ -202,7 +204,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         {
             return Ok(block);
         }
-        if let Some(block) = self.regrow_large(ptr, new) {
+        if let Some(block) = self.regrow_large(ptr, old, new) {
             return Ok(block);
         }
         let block = self.try_alloc_low(new, new.size())?;
@@ -288,7 +290,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     }
 
     /// Lets the backing extend the chunk of the newest large block: no copy where it can remap.
-    fn regrow_large(&self, ptr: NonNull<u8>, new: Layout) -> Option<NonNull<u8>> {
+    fn regrow_large(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
         let large = self.newest_large(ptr)?;
         let offset = ptr.addr().get() - large.block().addr().get();
         let align = new.align().max(MIN_ALIGN);
@@ -296,18 +298,23 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         if align > crate::chunk::CHUNK_ALIGN || offset != HEADER_BYTES {
             return None;
         }
-        let old_end = large.left_at().1;
         let needed = bump::round_up(new.size().checked_add(offset)?, crate::chunk::CHUNK_ALIGN)?;
-        let large = if needed <= large.block_bytes() {
+        let regrown = if needed <= large.block_bytes() {
             large
         } else {
-            self.supply().regrow(large, needed)?
+            // The backing may allocate from here: the chunk is in no list meanwhile.
+            let depth = large.depth();
+            self.pop_large(large);
+            let Some(regrown) = self.supply().regrow(large, needed) else {
+                self.push_large(large, depth);
+                return None;
+            };
+            self.push_large(regrown, depth);
+            regrown
         };
-        let block = at(large.block(), large.block().addr().get() + offset);
-        large.leave_at(block, at(block, block.addr().get() + new.size()));
-        self.set_large(large);
-        let more = new.size() - (old_end.addr().get() - ptr.addr().get());
-        self.counters.regrown(more, || self.used_bytes());
+        let block = at(regrown.block(), regrown.block().addr().get() + offset);
+        regrown.leave_at(block, at(block, block.addr().get() + new.size()));
+        self.counters.regrown(new.size() - old.size(), || self.used_bytes());
         Some(block)
     }
 

@@ -110,8 +110,8 @@ pub(crate) struct Mark {
     chunk: Option<ChunkRef>,
     cursor: NonNull<u8>,
     start: NonNull<u8>,
-    /// The number of large chunks.
-    large: usize,
+    /// The depth from which on large chunks are newer.
+    pub(crate) large: usize,
 }
 
 impl Arena {
@@ -369,7 +369,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         // The backing may have allocated from here: what follows reads the arena as it is now.
         let (base, end) = (chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
         let left_there = (end.addr().get() - base.addr().get()).saturating_sub(layout.size());
-        if left_there < self.remaining_bytes() {
+        // A block beyond the ladder is large wherever it comes: its chunk is not to become the first
+        // one, which every reset keeps, nor to be spent on small blocks later.
+        if left_there < self.remaining_bytes() || least > self.supply.config().max_chunk_bytes {
             return Ok(Some(self.add_large(chunk, layout)));
         }
         self.add_current(chunk);
@@ -423,15 +425,27 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         let block = at(base, address);
         let block_end = at(base, address + layout.size());
         debug_assert!(block_end <= chunk.end::<MIN_ALIGN>(), "{layout:?} in {chunk:?}");
-        let before = self.large.get();
         chunk.leave_at(block, block_end);
-        chunk.set_used_before(self.used_in_large());
-        chunk.set_depth(before.map_or(0, |before| before.depth() + 1));
-        chunk.set_next(before);
-        self.large.set(Some(chunk));
+        // Newer than the newest checkpoint, even if large blocks from before it were freed since.
+        self.push_large(chunk, self.records.large_depth());
         let moved = block_end.addr().get() - base.addr().get();
         self.counters.allocated(layout.size(), moved, || self.used_bytes());
         block
+    }
+
+    /// Puts a chunk with its one block on top of the large ones, at `depth` or deeper.
+    pub(crate) fn push_large(&self, chunk: ChunkRef, depth: usize) {
+        let before = self.large.get();
+        chunk.set_used_before(self.used_in_large());
+        chunk.set_depth(before.map_or(depth, |before| depth.max(before.depth() + 1)));
+        chunk.set_next(before);
+        self.large.set(Some(chunk));
+    }
+
+    /// Takes the newest large chunk out of the list.
+    pub(crate) fn pop_large(&self, large: ChunkRef) {
+        debug_assert_eq!(self.large.get(), Some(large), "only the newest may go");
+        self.large.set(large.next());
     }
 
     /// The bytes in use in the used chunks.
@@ -451,7 +465,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         large.used_before() + (end.addr().get() - large.base::<MIN_ALIGN>().addr().get())
     }
 
-    fn large_count(&self) -> usize {
+    /// The depth that the next large chunk has at least.
+    fn large_depth(&self) -> usize {
         self.large.get().map_or(0, |large| large.depth() + 1)
     }
 
@@ -518,7 +533,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             chunk: self.chunk.get(),
             cursor: self.cursor.get(),
             start: self.start.get(),
-            large: self.large_count(),
+            large: self.large_depth(),
         }
     }
 
@@ -569,7 +584,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         }
     }
 
-    /// Makes spare the chunks in use above the one at `depth`, and all but `large` large ones.
+    /// Makes spare the chunks in use above the one at `depth`, and the large ones from depth
+    /// `large` on.
     fn drop_chunks(&self, depth: usize, large: usize) {
         while let Some(newest) = self.large.get()
             && newest.depth() >= large
@@ -587,10 +603,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
 
     /// Makes the newest large chunk a spare one.
     pub(crate) fn drop_large(&self, large: ChunkRef) {
-        debug_assert_eq!(self.large.get(), Some(large), "only the newest may go");
         let (from, to) = large.left_at();
         large.poison(from, to);
-        self.large.set(large.next());
+        self.pop_large(large);
         self.supply.keep(large, true);
     }
 
@@ -628,18 +643,26 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         Ok(())
     }
 
-    /// Gives the chunks that are kept but not in use back to the backing; returns how many bytes
-    /// they had.
+    /// Gives the chunks that are kept but not in use back to the backing, all of them if the arena is
+    /// empty; returns how many bytes they had.
     ///
     /// ```
     /// let mut arena = alloc_arena::Arena::new();
     /// arena.alloc_slice_fill_copy(100_000, 0u8);
     /// arena.alloc_slice_fill_copy(100_000, 0u8);
     /// arena.reset();
-    /// assert!(arena.trim() > 100_000);
-    /// assert_eq!(arena.trim(), 0);
+    /// assert!(arena.trim() > 200_000);
+    /// assert_eq!(arena.reserved_bytes(), 0);
     /// ```
     pub fn trim(&mut self) -> usize {
+        if self.used_bytes() == 0 {
+            self.drop_chunks(0, 0);
+            if let Some(first) = self.chunk.take() {
+                self.cursor.set(Self::CLOSED);
+                self.start.set(Self::NOWHERE);
+                self.supply.keep(first, false);
+            }
+        }
         self.supply.trim()
     }
 
@@ -724,11 +747,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[inline]
     pub(crate) fn newest_large(&self, block: NonNull<u8>) -> Option<ChunkRef> {
         self.large.get().filter(|large| large.left_at().0 == block)
-    }
-
-    /// Replaces the newest large chunk, which the backing moved or extended.
-    pub(crate) fn set_large(&self, large: ChunkRef) {
-        self.large.set(Some(large));
     }
 
     pub(crate) fn start(&self) -> NonNull<u8> {

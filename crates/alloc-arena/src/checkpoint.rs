@@ -96,6 +96,12 @@ impl Records {
         self.top.set(None);
     }
 
+    /// The depth from which on large chunks are newer than the newest checkpoint.
+    pub(crate) fn large_depth(&self) -> usize {
+        // SAFETY: R1: a live record.
+        self.top.get().map_or(0, |top| unsafe { top.as_ref() }.mark.large)
+    }
+
     fn next_name(&self) -> Checkpoint {
         if self.arena.get() == 0 {
             // ORD Relaxed: only uniqueness matters (R2); nothing is published through the counter.
@@ -164,11 +170,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// If the arena is at its limit, or the backing refuses.
     pub fn try_checkpoint(&self) -> Result<Checkpoint, TryAllocError> {
         let place = self.try_alloc_layout(Layout::new::<Record>())?.cast::<Record>();
+        let mut mark = self.mark(); // behind the record, which rewinding keeps
+        mark.large = mark.large.max(self.records.large_depth());
         let name = self.records.next_name();
         let record = Record {
             below: self.records.top.get(),
             serial: name.serial,
-            mark: self.mark(), // behind the record, which rewinding keeps
+            mark,
             drops: self.drops.head(),
         };
         // SAFETY: a fresh block of the record's layout (I3).

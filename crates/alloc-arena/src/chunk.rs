@@ -63,7 +63,8 @@ struct Header {
     /// block begins and ends.
     cursor: Cell<NonNull<u8>>,
     start: Cell<NonNull<u8>>,
-    /// The number of chunks behind this one in its list.
+    /// Higher than that of the chunks behind this one in its list; their number, but of large ones
+    /// that are newer than a checkpoint.
     depth: Cell<usize>,
     /// Which list of a thread's cache takes chunks of this size.
     class: usize,

@@ -488,7 +488,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncArena<MIN_ALIGN, A> {
         self.each_part(Arena::reset);
     }
 
-    /// Gives all chunks back that are kept but not in use, and returns how many bytes they had.
+    /// Gives all chunks back that are kept but not in use, all of them if the arena is empty, and
+    /// returns how many bytes they had.
     pub fn trim(&mut self) -> usize {
         let mut freed = 0;
         self.each_part(|part| {

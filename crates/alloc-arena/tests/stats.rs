@@ -60,6 +60,18 @@ fn growth_and_shrinkage_keep_allocs_less_frees_the_live_blocks() {
 }
 
 #[test]
+fn a_block_without_size_that_grows_is_one_block_all_the_time() {
+    let arena = Arena::new();
+    let block = arena.allocate(layout(0, 1)).unwrap().cast();
+    // SAFETY: alive with this layout; the new one is larger.
+    let block = unsafe { arena.grow(block, layout(0, 1), layout(30, 1)) }.unwrap().cast();
+    // SAFETY: alive with this layout, not used again.
+    unsafe { arena.deallocate(block, layout(30, 1)) };
+    let stats = arena.stats();
+    assert_eq!((stats.allocs, stats.frees), (counted(2), counted(2)));
+}
+
+#[test]
 fn every_byte_held_has_a_cause() {
     let config = ArenaConfig::new().thread_cache(false).first_chunk_bytes(1024);
     let mut arena = Arena::<64>::with_config(config);
