@@ -63,6 +63,7 @@ pub struct SliceBuilder<'a, T, const MIN_ALIGN: usize = 1, A: Allocator = Global
 impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN, A> {
     /// Returns an empty builder. Nothing is taken from the arena until the first element.
     #[must_use]
+    #[inline]
     pub fn new(arena: &'a Arena<MIN_ALIGN, A>) -> Self {
         const { NoDrop::<T>::CHECK };
         // Values without size take no room.
@@ -73,6 +74,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
 
     /// Returns the number of elements so far.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -150,36 +152,51 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     /// # Errors
     ///
     /// As [`try_push`](Self::try_push), and if the slice would exceed `isize::MAX` bytes.
-    #[cold]
+    #[inline]
     pub fn try_reserve(&mut self, count: usize) -> Result<(), TryAllocError> {
-        if count <= self.capacity - self.len {
-            return Ok(());
+        if count > self.capacity - self.len {
+            // By value: no reference to the builder leaves the caller, so its fields can stay in
+            // registers through a loop of pushes.
+            (self.first, self.capacity) =
+                Self::room(self.arena, self.first, self.capacity, self.len, count)?;
         }
-        let overflow = TryAllocError::overflow::<T>(count.saturating_add(self.len));
-        let needed = self.len.checked_add(count).ok_or(overflow)?;
+        Ok(())
+    }
+
+    /// Grows the block at `first`, of `capacity` elements, for `count` more than `len`; returns
+    /// where it is now and its capacity.
+    #[cold]
+    #[inline(never)]
+    fn room(
+        arena: &Arena<MIN_ALIGN, A>,
+        first: NonNull<T>,
+        capacity: usize,
+        len: usize,
+        count: usize,
+    ) -> Result<(NonNull<T>, usize), TryAllocError> {
+        let overflow = TryAllocError::overflow::<T>(count.saturating_add(len));
+        let needed = len.checked_add(count).ok_or(overflow)?;
         if size_of::<T>() == 0 {
             return Err(overflow); // more than `usize` can count
         }
-        let first = (FIRST_ROOM_BYTES / size_of::<T>()).max(1);
-        let doubled = needed.max(self.capacity.saturating_mul(2)).max(first);
+        let least = (FIRST_ROOM_BYTES / size_of::<T>()).max(1);
+        let doubled = needed.max(capacity.saturating_mul(2)).max(least);
+        let grow_to = |more: usize| {
+            let new = array_layout::<T>(more)?;
+            let block = if capacity == 0 {
+                arena.try_alloc_low(new, new.size())?
+            } else {
+                let old = array_layout::<T>(capacity)?;
+                // SAFETY: S1: a live block of the arena with this layout; the new one is larger.
+                unsafe { arena.regrow(first.cast(), old, new) }?
+            };
+            Ok((block.cast(), more))
+        };
         // At the limit, exactly what is needed may still be had.
-        match self.grow_to(doubled) {
-            Err(_) if doubled > needed => self.grow_to(needed),
+        match grow_to(doubled) {
+            Err(_) if doubled > needed => grow_to(needed),
             result => result,
         }
-    }
-
-    fn grow_to(&mut self, capacity: usize) -> Result<(), TryAllocError> {
-        let new = array_layout::<T>(capacity)?;
-        let block = if self.capacity == 0 {
-            self.arena.try_alloc_low(new, new.size())?
-        } else {
-            // SAFETY: S1: a live block of the arena with this layout; the new one is larger.
-            unsafe { self.arena.regrow(self.first.cast(), self.layout(), new) }?
-        };
-        self.first = block.cast();
-        self.capacity = capacity;
-        Ok(())
     }
 
     /// The layout of the block.
@@ -193,6 +210,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
     }
 
     /// Returns the slice, and gives back the room that it does not need.
+    #[inline]
     pub fn finish(self) -> &'a mut [T] {
         if self.has_block() {
             let kept = Layout::array::<T>(self.len).unwrap_or(self.layout());
@@ -211,6 +229,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> SliceBuilder<'a, T, MIN_ALIGN,
 }
 
 impl<T, const MIN_ALIGN: usize, A: Allocator> Drop for SliceBuilder<'_, T, MIN_ALIGN, A> {
+    #[inline]
     fn drop(&mut self) {
         if self.has_block() {
             // SAFETY: S1: a live block of the arena with this layout, which nobody uses any more.
