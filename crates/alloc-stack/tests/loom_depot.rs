@@ -90,7 +90,7 @@ fn loom_two_want_the_one_that_is_idle() {
 fn loom_a_lease_is_returned_elsewhere() {
     Model::new("a_lease_is_returned_elsewhere").reaches(["stolen", "made"]).floor(4).check(
         |seen| {
-            let depot: &'static Depot = std::boxed::Box::leak(std::boxed::Box::new(Depot::new()));
+            let depot: &'static Depot = Box::leak(Box::new(Depot::new()));
             let mut lease = depot.lease();
             lease.trim();
             let t = thread::spawn(move || {
@@ -102,7 +102,7 @@ fn loom_a_lease_is_returned_elsewhere() {
             let stats = depot.stats();
             seen.record(if stats.steals == 1 { "stolen" } else { "made" });
             // SAFETY: leaked above, and used by nobody any more.
-            drop(unsafe { std::boxed::Box::from_raw(core::ptr::from_ref(depot).cast_mut()) });
+            drop(unsafe { Box::from_raw(core::ptr::from_ref(depot).cast_mut()) });
         },
     );
 }
