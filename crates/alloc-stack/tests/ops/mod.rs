@@ -1,0 +1,758 @@
+//! A language of operations on a [`Stack`], and an interpreter that holds the stack against a shadow
+//! after every one. Shared by the property tests and the fuzz target.
+//!
+//! The shadow knows what must be free: after each operation the bytes in use are those that were in
+//! use before the oldest block that has nothing alive above it was taken.
+//!
+//! Inputs are decoded from bytes by `arbitrary`, so that a fuzzer's finding and a property test's
+//! counterexample are the same kind of thing.
+
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::panic::AssertUnwindSafe;
+use core::ptr::NonNull;
+use std::panic::{catch_unwind, resume_unwind};
+
+use alloc_core::testing::{Checked, FailAt, Shadow};
+use alloc_core::{AllocError, Allocator, Borrowed, Global, Layout};
+use alloc_stack::{Checkpoint, Mark, Scope, Stack, StackConfig, Top, TryAllocError};
+use arbitrary::Arbitrary;
+
+/// One stack and what is done to it.
+#[derive(Arbitrary, Clone, Debug)]
+pub(crate) struct Input {
+    min_align: u8,
+    backing: Backing,
+    ops: Vec<Op>,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Backing {
+    Global,
+    FailAt { fail_at: u8 },
+    Borrowed { len: u16, skip: u8 },
+    Limited { segments: u8 },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Op {
+    /// A block that may go in any order.
+    Alloc {
+        size: Size,
+        align: Align,
+    },
+    Free {
+        pick: u8,
+    },
+    Grow {
+        pick: u8,
+        more: Size,
+        align: Align,
+        zeroed: bool,
+    },
+    Shrink {
+        pick: u8,
+        keep: u8,
+        align: Align,
+    },
+    /// A raw block: in order, or in any by its mark.
+    Push {
+        size: Size,
+        align: Align,
+        any: bool,
+    },
+    Pop,
+    /// Boxes that drop in an order of their own.
+    Boxes {
+        count: u8,
+        order: u8,
+        panics: bool,
+    },
+    /// A value in the frame.
+    Place {
+        kind: u8,
+        size: Size,
+        align: Align,
+    },
+    Fill {
+        len: u8,
+        panics_at: u8,
+    },
+    FromIter {
+        len: u8,
+        allocates: bool,
+        panics_at: u8,
+    },
+    Fmt {
+        number: u32,
+    },
+    /// A frame, or a handle, around what follows.
+    Open {
+        handle: bool,
+    },
+    Close {
+        forget: bool,
+    },
+    Checkpoint,
+    Rewind {
+        pick: u8,
+    },
+    Reset,
+    Trim,
+}
+
+/// A size in bytes: mostly small, often at a boundary, sometimes beyond every segment.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Size(u16);
+
+impl Size {
+    fn bytes(self) -> usize {
+        const BOUNDARIES: [usize; 12] = [0, 1, 2, 15, 16, 17, 63, 64, 65, 4096, 16_000, 16_384];
+        let low = usize::from(self.0 & 0xfff);
+        match self.0 >> 12 {
+            15 => isize::MAX.unsigned_abs() - low,
+            14 => 15_000 + low * 4,
+            13 | 12 => BOUNDARIES[low % BOUNDARIES.len()],
+            shift => low >> shift,
+        }
+    }
+}
+
+/// An alignment: mostly small, up to 64 KiB.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Align(u8);
+
+impl Align {
+    fn bytes(self) -> usize {
+        1 << if self.0 < 220 { self.0 % 7 } else { self.0 % 17 }
+    }
+}
+
+fn layout(size: Size, align: Align) -> Option<Layout> {
+    Layout::from_size_align(size.bytes(), align.bytes()).ok()
+}
+
+/// Runs an input; panics where the stack and its shadow disagree.
+pub(crate) fn run(input: &Input) {
+    match input.min_align % 4 {
+        0 => with_min_align::<1>(input),
+        1 => with_min_align::<8>(input),
+        2 => with_min_align::<16>(input),
+        _ => with_min_align::<64>(input),
+    }
+}
+
+fn with_min_align<const MIN_ALIGN: usize>(input: &Input) {
+    let small = StackConfig::new().segment_bytes(16 * 1024);
+    match input.backing {
+        Backing::Global => {
+            let backing = Checked::new(Global);
+            drive(Stack::<MIN_ALIGN, _>::with_config_in(small, &backing), &input.ops);
+            assert_eq!(backing.live_blocks(), 0, "everything went back to the backing");
+        }
+        Backing::FailAt { fail_at } => {
+            let backing = Checked::new(FailAt::new(Global, usize::from(fail_at % 8)));
+            drive(Stack::<MIN_ALIGN, _>::with_config_in(small, &backing), &input.ops);
+            assert_eq!(backing.live_blocks(), 0, "everything went back to the backing");
+        }
+        Backing::Borrowed { len, skip } => {
+            let mut buffer = vec![MaybeUninit::uninit(); usize::from(len) + 256];
+            let backing = Checked::new(Borrowed::new(&mut buffer[usize::from(skip)..]));
+            match Stack::<MIN_ALIGN, _>::try_with_capacity_in(usize::from(len) / 2, &backing) {
+                Ok(stack) => drive(stack, &input.ops),
+                Err(error) => assert_eq!(error.kind(), alloc_stack::ErrorKind::Backing),
+            }
+            assert_eq!(backing.live_blocks(), 0, "everything went back to the backing");
+        }
+        Backing::Limited { segments } => {
+            let limit = (1 + usize::from(segments % 4)) * 17 * 1024;
+            let backing = Checked::new(Global);
+            let stack = Stack::<MIN_ALIGN, _>::with_config_in(small.limit_bytes(limit), &backing);
+            drive(stack, &input.ops);
+            assert_eq!(backing.live_blocks(), 0, "everything went back to the backing");
+        }
+    }
+}
+
+/// Applies `ops`, and empties the stack.
+fn drive<const MIN_ALIGN: usize, A: Allocator>(mut stack: Stack<MIN_ALIGN, A>, ops: &[Op]) {
+    let mut run = Run { shadow: Shadow::new(), checkpoints: Vec::new(), rest: ops, depth: 0 };
+    while !run.rest.is_empty() {
+        run.stack_level(&mut stack);
+    }
+    assert_eq!(stack.used_bytes(), 0, "an empty stack uses nothing");
+    stack.trim();
+    assert_eq!(stack.reserved_bytes(), 0, "and holds nothing once it is trimmed");
+}
+
+/// A planned panic, thrown past the panic hook.
+struct Planned;
+
+/// A block of one level.
+struct Entry {
+    block: NonNull<u8>,
+    layout: Layout,
+    /// The mark of a raw push, and whether it may be popped in any order.
+    mark: Option<(Mark, bool)>,
+    used_before: usize,
+    is_alive: bool,
+}
+
+/// What can be done at every level: the stack itself, or a frame of it.
+trait Level<const MIN_ALIGN: usize> {
+    type Memory: Allocator;
+    fn memory(&self) -> &Self::Memory;
+    fn used(&self) -> usize;
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Stack<MIN_ALIGN, A> {
+    type Memory = Self;
+    fn memory(&self) -> &Self {
+        self
+    }
+    fn used(&self) -> usize {
+        self.used_bytes()
+    }
+}
+
+impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Scope<'_, MIN_ALIGN, A> {
+    type Memory = Self;
+    fn memory(&self) -> &Self {
+        self
+    }
+    fn used(&self) -> usize {
+        self.used_bytes()
+    }
+}
+
+/// The blocks of a level, in the order in which they were taken.
+#[derive(Default)]
+struct Blocks(Vec<Entry>);
+
+struct Run<'o> {
+    shadow: Shadow,
+    checkpoints: Vec<Checkpoint>,
+    rest: &'o [Op],
+    depth: usize,
+}
+
+impl Run<'_> {
+    fn next(&mut self) -> Option<Op> {
+        let (&op, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        if rest.len() % 8 == 0 {
+            self.shadow.check();
+        }
+        Some(op)
+    }
+
+    /// Works on the stack itself up to the next reset.
+    fn stack_level<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        stack: &mut Stack<MIN_ALIGN, A>,
+    ) {
+        let mut blocks = Blocks::default();
+        assert_eq!(stack.used_bytes(), 0, "a level begins empty");
+        while let Some(op) = self.next() {
+            match op {
+                Op::Push { size, align, any } => {
+                    let Some(layout) = layout(size, align) else { continue };
+                    let used_before = stack.used_bytes();
+                    let pushed =
+                        if any { stack.try_push_any(layout) } else { stack.try_push(layout) };
+                    if let Ok((block, mark)) = pushed {
+                        // A raw block in order may begin anywhere: the shadow has its own mark.
+                        self.insert::<MIN_ALIGN>(block, layout);
+                        let mark = Some((mark, any));
+                        blocks.0.push(Entry { block, layout, mark, used_before, is_alive: true });
+                    }
+                }
+                Op::Pop => {
+                    // The newest alive, if it is a raw one with nothing above it.
+                    let Some(entry) = blocks.0.pop_if(|entry| entry.mark.is_some()) else {
+                        continue;
+                    };
+                    self.remove(entry.block, entry.layout);
+                    if let Some((mark, any)) = entry.mark {
+                        if any {
+                            // SAFETY: alive; its own mark.
+                            unsafe { stack.pop_any(entry.block, mark) };
+                        } else {
+                            // SAFETY: the newest block's mark: the others above it went before.
+                            unsafe { stack.pop(mark) };
+                        }
+                    }
+                    blocks.0.push(Entry { is_alive: false, ..entry });
+                    self.judge::<MIN_ALIGN>(&mut blocks, stack.used_bytes());
+                }
+                Op::Checkpoint => self.checkpoints.push(stack.checkpoint()),
+                Op::Rewind { pick } => {
+                    let index = usize::from(pick).checked_rem(self.checkpoints.len());
+                    let Some(checkpoint) = index.map(|index| self.checkpoints[index]) else {
+                        continue;
+                    };
+                    let used = stack.used_bytes();
+                    if stack.try_rewind(checkpoint).is_ok() {
+                        assert!(stack.used_bytes() <= used, "a rewind takes nothing");
+                        let kept = stack.used_bytes();
+                        // What was taken since is gone. What began before and ended after cannot be:
+                        // blocks are whole or gone.
+                        while let Some(entry) = blocks.0.pop_if(|entry| entry.used_before >= kept) {
+                            self.forget(&entry);
+                        }
+                        self.abandon(&mut blocks, stack);
+                        return;
+                    }
+                }
+                Op::Reset | Op::Close { .. } => {
+                    self.abandon(&mut blocks, stack);
+                    return;
+                }
+                Op::Trim => {
+                    let (used, reserved) = (stack.used_bytes(), stack.reserved_bytes());
+                    let given = stack.trim();
+                    assert_eq!(stack.reserved_bytes() + given, reserved);
+                    assert_eq!(stack.used_bytes(), used, "a trim frees nothing that is in use");
+                }
+                Op::Open { handle } => {
+                    let used = stack.used_bytes();
+                    let depth = self.depth;
+                    self.depth += 1;
+                    if handle {
+                        self.top_level(stack.top());
+                    } else {
+                        let mut frame = stack.frame();
+                        if !self.scope_level(&mut frame.scope()) {
+                            let _ = ManuallyDrop::new(frame);
+                            // Its memory waits for the next reset.
+                            self.depth = depth;
+                            self.abandon(&mut blocks, stack);
+                            return;
+                        }
+                    }
+                    self.depth = depth;
+                    assert_eq!(stack.used_bytes(), used, "a frame leaves nothing");
+                }
+                op => self.apply(op, stack, &mut blocks),
+            }
+        }
+        self.finish(&mut blocks, stack);
+    }
+
+    /// Gives every block back, from the middle out, and finds nothing left.
+    fn finish<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        blocks: &mut Blocks,
+        stack: &mut Stack<MIN_ALIGN, A>,
+    ) {
+        while !blocks.0.is_empty() {
+            // Raw blocks that must go in order go when they are the newest; others at once.
+            for index in 0..blocks.0.len() {
+                if blocks.0[index].is_alive && blocks.0[index].mark.is_none() {
+                    self.free(blocks, index, stack);
+                }
+            }
+            while let Some(entry) = blocks.0.pop_if(|entry| !entry.is_alive || entry.mark.is_some())
+            {
+                if entry.is_alive {
+                    self.remove(entry.block, entry.layout);
+                    match entry.mark {
+                        // SAFETY: alive; its own mark.
+                        Some((mark, true)) => unsafe { stack.pop_any(entry.block, mark) },
+                        // SAFETY: the newest block's mark.
+                        Some((mark, false)) => unsafe { stack.pop(mark) },
+                        None => {}
+                    }
+                }
+            }
+        }
+        assert_eq!(stack.used_bytes(), 0, "all is given back");
+    }
+
+    fn abandon<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        blocks: &mut Blocks,
+        stack: &mut Stack<MIN_ALIGN, A>,
+    ) {
+        for entry in blocks.0.drain(..) {
+            self.forget(&entry);
+        }
+        self.shadow.clear();
+        stack.reset();
+    }
+
+    /// Works in a frame up to its end; says whether the frame is to be dropped.
+    fn scope_level<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        scope: &mut Scope<'_, MIN_ALIGN, A>,
+    ) -> bool {
+        let mut blocks = Blocks::default();
+        let mut drops = true;
+        while let Some(op) = self.next() {
+            match op {
+                Op::Open { handle } => {
+                    if self.depth > 12 {
+                        continue;
+                    }
+                    let used = scope.used_bytes();
+                    self.depth += 1;
+                    let exact = if handle {
+                        self.top_level(scope.top());
+                        true
+                    } else {
+                        let mut frame = scope.frame();
+                        let drops = self.scope_level(&mut frame.scope());
+                        if !drops {
+                            let _ = ManuallyDrop::new(frame);
+                        }
+                        drops
+                    };
+                    self.depth -= 1;
+                    if exact {
+                        assert_eq!(scope.used_bytes(), used, "a frame leaves nothing");
+                    } else {
+                        // A forgotten frame's memory stays above this one's blocks.
+                        blocks.0.iter_mut().for_each(|entry| entry.used_before = usize::MAX);
+                        break;
+                    }
+                }
+                Op::Close { forget } => {
+                    drops = !forget;
+                    break;
+                }
+                Op::Checkpoint => self.checkpoints.push(scope.checkpoint()),
+                Op::Place { kind, size, align } => {
+                    self.place(kind, size, align, scope, &mut blocks)
+                }
+                Op::Boxes { count, order, panics } => {
+                    self.boxes(count, order, panics, scope);
+                }
+                Op::Fill { len, panics_at } => {
+                    let used = scope.used_bytes();
+                    let make = |index: usize| {
+                        if index == usize::from(panics_at) {
+                            resume_unwind(Box::new(Planned));
+                        }
+                        u32::try_from(index).expect("at most 255")
+                    };
+                    let filled = catch_unwind(AssertUnwindSafe(|| {
+                        scope.try_alloc_slice_fill_with(usize::from(len), make)
+                    }));
+                    match filled {
+                        Ok(Ok(slice)) => {
+                            assert!(slice.iter().copied().eq(0..u32::from(len)));
+                            let layout = Layout::for_value(slice);
+                            self.keep(NonNull::from_mut(slice).cast(), layout, &mut blocks);
+                        }
+                        Ok(Err(_)) => {}
+                        Err(_) => assert_eq!(scope.used_bytes(), used, "the block was given back"),
+                    }
+                }
+                Op::FromIter { len, allocates, panics_at } => {
+                    let mut inner = Vec::new();
+                    let values = (0..u16::from(len)).inspect(|&n| {
+                        if n == u16::from(panics_at) {
+                            resume_unwind(Box::new(Planned));
+                        }
+                        if allocates && let Ok(value) = scope.try_alloc(n) {
+                            inner.push(NonNull::from_mut(value));
+                        }
+                    });
+                    let got = catch_unwind(AssertUnwindSafe(|| scope.try_alloc_from_iter(values)));
+                    for value in inner {
+                        self.keep(value.cast(), Layout::new::<u16>(), &mut blocks);
+                    }
+                    if let Ok(Ok(slice)) = got {
+                        assert!(slice.iter().copied().eq(0..u16::from(len)));
+                        let layout = Layout::for_value(slice);
+                        self.keep(NonNull::from_mut(slice).cast(), layout, &mut blocks);
+                    }
+                }
+                Op::Fmt { number } => {
+                    if let Ok(text) = scope.try_alloc_fmt(format_args!("{number}{number:>9}")) {
+                        let text = text.expect("nothing here returns a formatting error");
+                        assert_eq!(*text, *format!("{number}{number:>9}"));
+                        let layout = Layout::for_value(text);
+                        self.keep(NonNull::from_mut(text).cast(), layout, &mut blocks);
+                    }
+                }
+                op => self.apply(op, scope, &mut blocks),
+            }
+        }
+        for entry in blocks.0.drain(..) {
+            self.forget(&entry);
+        }
+        drops
+    }
+
+    /// Pushes values of many types, one above the other, with a frame on the last.
+    fn top_level<const MIN_ALIGN: usize, A: Allocator>(&mut self, mut top: Top<'_, MIN_ALIGN, A>) {
+        let used = top.used_bytes();
+        if let Some(Op::Push { size, align, any }) = self.rest.first().copied() {
+            self.rest = &self.rest[1..];
+            let Some(layout) = layout(size, align) else { return };
+            if any && self.depth <= 12 {
+                let Ok(mut word) = top.try_push(vec![7u8; 3]) else { return };
+                let (word, mut above) = word.split();
+                if let Ok(mut bytes) = above.try_push_layout(layout) {
+                    let block = NonNull::from_mut(&mut *bytes).cast();
+                    self.insert::<MIN_ALIGN>(block, layout);
+                    let (_, above) = bytes.split();
+                    self.depth += 1;
+                    self.top_level(above);
+                    self.depth -= 1;
+                    self.remove(block, layout);
+                }
+                assert_eq!(*word, [7; 3], "untouched by what came above");
+            } else if let Ok(mut text) = top.try_push_str("between") {
+                let (text, mut above) = text.split();
+                let mut frame = above.frame();
+                let drops = self.scope_level(&mut frame.scope());
+                if !drops {
+                    let _ = ManuallyDrop::new(frame);
+                }
+                assert_eq!(text, "between");
+            }
+        }
+        assert_eq!(
+            top.used_bytes(),
+            used,
+            "handles leave nothing, forgotten frames above included"
+        );
+    }
+
+    /// An operation on blocks that may go in any order.
+    fn apply<const MIN_ALIGN: usize, L: Level<MIN_ALIGN>>(
+        &mut self,
+        op: Op,
+        level: &L,
+        blocks: &mut Blocks,
+    ) {
+        match op {
+            Op::Alloc { size, align } => {
+                let Some(layout) = layout(size, align) else { return };
+                let used_before = level.used();
+                if let Ok(block) = level.memory().allocate(layout) {
+                    let block = block.cast();
+                    self.insert::<MIN_ALIGN>(block, layout);
+                    blocks.0.push(Entry { block, layout, mark: None, used_before, is_alive: true });
+                } else {
+                    assert_eq!(level.used(), used_before, "a refusal takes nothing");
+                }
+            }
+            Op::Free { pick } => {
+                if let Some(index) = blocks.pick(pick) {
+                    self.free(blocks, index, level);
+                    self.judge::<MIN_ALIGN>(blocks, level.used());
+                }
+            }
+            Op::Grow { pick, more, align, zeroed } => {
+                let Some(index) = blocks.pick(pick) else { return };
+                let (block, old) = (blocks.0[index].block, blocks.0[index].layout);
+                let size = old.size().saturating_add(more.bytes());
+                let Ok(new) = Layout::from_size_align(size, align.bytes()) else { return };
+                let used_before = level.used();
+                let grown = if zeroed {
+                    // SAFETY: alive with `old`; `new` is not smaller.
+                    unsafe { level.memory().grow_zeroed(block, old, new) }
+                } else {
+                    // SAFETY: as above.
+                    unsafe { level.memory().grow(block, old, new) }
+                };
+                let Ok(grown) = grown else {
+                    self.shadow.check(); // the old block is as it was
+                    return;
+                };
+                if zeroed {
+                    for at in old.size()..new.size() {
+                        // SAFETY: a byte of the block, which `grow_zeroed` wrote.
+                        let byte = unsafe { grown.cast::<u8>().as_ptr().wrapping_add(at).read() };
+                        assert_eq!(byte, 0, "byte {at} of {new:?} grown from {old:?}");
+                    }
+                }
+                self.resized(blocks, index, grown, new, used_before);
+            }
+            Op::Shrink { pick, keep, align } => {
+                let Some(index) = blocks.pick(pick) else { return };
+                let (block, old) = (blocks.0[index].block, blocks.0[index].layout);
+                let size = old.size() * usize::from(keep) / 255;
+                let Ok(new) = Layout::from_size_align(size, align.bytes()) else { return };
+                let used_before = level.used();
+                // SAFETY: alive with `old`; `new` is not larger.
+                let shrunk: Result<_, AllocError> =
+                    unsafe { level.memory().shrink(block, old, new) };
+                if let Ok(shrunk) = shrunk {
+                    self.resized(blocks, index, shrunk, new, used_before);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The block of an entry is elsewhere, or as it was with another size.
+    fn resized(
+        &mut self,
+        blocks: &mut Blocks,
+        index: usize,
+        block: NonNull<[u8]>,
+        new: Layout,
+        used_before: usize,
+    ) {
+        let (old_block, old) = (blocks.0[index].block, blocks.0[index].layout);
+        assert_eq!(block.len(), new.size());
+        let block = block.cast();
+        // SAFETY: the new block belongs to the shadow until it is given back.
+        unsafe { self.shadow.resize(old_block, old, block, new) };
+        let is_newest = index + 1 == blocks.0.len();
+        let entry = &mut blocks.0[index];
+        if block == old_block || is_newest {
+            (entry.block, entry.layout) = (block, new);
+            return;
+        }
+        // Its old room is dead; it is the newest now.
+        let dead = Entry { block: old_block, layout: old, mark: None, is_alive: false, ..*entry };
+        blocks.0[index] = dead;
+        blocks.0.push(Entry { block, layout: new, mark: None, used_before, is_alive: true });
+    }
+
+    fn free<const MIN_ALIGN: usize, L: Level<MIN_ALIGN>>(
+        &mut self,
+        blocks: &mut Blocks,
+        index: usize,
+        level: &L,
+    ) {
+        let entry = &mut blocks.0[index];
+        entry.is_alive = false;
+        let (block, layout) = (entry.block, entry.layout);
+        self.remove(block, layout);
+        // SAFETY: the model knew the block as alive, with this layout.
+        unsafe { level.memory().deallocate(block, layout) };
+    }
+
+    /// Holds the bytes in use against what must be: as before the oldest block that has nothing
+    /// alive above it, and padding below a grain.
+    fn judge<const MIN_ALIGN: usize>(&mut self, blocks: &mut Blocks, used: usize) {
+        let mut expected = None;
+        while let Some(entry) = blocks.0.pop_if(|entry| !entry.is_alive) {
+            expected = Some(entry.used_before);
+        }
+        if let Some(expected) = expected.filter(|&expected| expected != usize::MAX) {
+            let padding = if MIN_ALIGN < 16 { 15 } else { 0 };
+            assert!(
+                (expected..=expected + padding).contains(&used),
+                "{used} bytes in use where {expected} were before"
+            );
+        }
+    }
+
+    /// Boxes of values that count their drops, dropped in some order; all of it is given back.
+    fn boxes<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        count: u8,
+        order: u8,
+        panics: bool,
+        scope: &Scope<'_, MIN_ALIGN, A>,
+    ) {
+        use core::cell::Cell;
+        struct Counts<'c>(&'c Cell<u32>, bool);
+        impl Drop for Counts<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+                if self.1 {
+                    resume_unwind(Box::new(Planned));
+                }
+            }
+        }
+        let (used, drops) = (scope.used_bytes(), Cell::new(0));
+        let mut boxes = Vec::new();
+        for n in 0..count % 16 {
+            let value = (Counts(&drops, panics && n == 3), [n; 40]);
+            match scope.try_boxed(value) {
+                Ok(boxed) => boxes.push(boxed),
+                Err(rejected) => {
+                    // Not counted.
+                    let _ = ManuallyDrop::new(rejected.into_value());
+                }
+            }
+        }
+        let made = u32::try_from(boxes.len()).expect("at most 15");
+        while !boxes.is_empty() {
+            let boxed = boxes.swap_remove(usize::from(order) % boxes.len());
+            assert!(boxed.1.iter().all(|&byte| byte == boxed.1[0]), "as written");
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(boxed)));
+        }
+        assert_eq!(drops.get(), made, "each is dropped once");
+        let left = scope.used_bytes() - used;
+        assert!(left < 16 && (MIN_ALIGN < 16 || left == 0), "{left} bytes left of {made} boxes");
+    }
+
+    /// A value, or a block, that stays until the frame ends.
+    fn place<const MIN_ALIGN: usize, A: Allocator>(
+        &mut self,
+        kind: u8,
+        size: Size,
+        align: Align,
+        scope: &Scope<'_, MIN_ALIGN, A>,
+        blocks: &mut Blocks,
+    ) {
+        fn cast<T: ?Sized, E>(value: Result<&mut T, E>) -> Option<(NonNull<u8>, Layout)> {
+            value.ok().map(|value| {
+                let layout = Layout::for_value(value);
+                (NonNull::from_mut(value).cast(), layout)
+            })
+        }
+        let placed = match kind % 6 {
+            0 => cast(scope.try_alloc(7u8)),
+            1 => cast(scope.try_alloc([7u64; 3])),
+            2 => cast(scope.try_alloc(())),
+            3 => cast(scope.try_alloc_str("seven")),
+            4 => cast(scope.try_alloc_slice_copy(&[1u16, 2, 3])),
+            _ => layout(size, align).and_then(|layout| {
+                let got: Result<_, TryAllocError> = scope.try_alloc_layout(layout);
+                got.ok().map(|block| (block, layout))
+            }),
+        };
+        if let Some((block, layout)) = placed {
+            self.keep(block, layout, blocks);
+        }
+    }
+
+    /// A block that is never given back by itself.
+    fn keep(&mut self, block: NonNull<u8>, layout: Layout, blocks: &mut Blocks) {
+        // SAFETY: a fresh block, which belongs to the shadow until the frame ends.
+        unsafe { self.shadow.insert(block, layout) };
+        let used_before = PINNED;
+        blocks.0.push(Entry { block, layout, mark: None, used_before, is_alive: true });
+    }
+
+    fn insert<const MIN_ALIGN: usize>(&mut self, block: NonNull<u8>, layout: Layout) {
+        assert!(layout.size() == 0 || block.addr().get().is_multiple_of(MIN_ALIGN), "{block:p}");
+        // SAFETY: a fresh block, which belongs to the shadow until it is given back.
+        unsafe { self.shadow.insert(block, layout) };
+    }
+
+    fn remove(&mut self, block: NonNull<u8>, layout: Layout) {
+        self.shadow.remove(block, layout);
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        if entry.is_alive {
+            self.shadow.remove(entry.block, entry.layout);
+        }
+    }
+}
+
+/// What `used_before` says of a block that stays until its frame ends.
+const PINNED: usize = usize::MAX - 1;
+
+impl Blocks {
+    /// The index of a block that may be given back in any order: half of the picks the newest.
+    fn pick(&self, pick: u8) -> Option<usize> {
+        let free =
+            |entry: &Entry| entry.is_alive && entry.mark.is_none() && entry.used_before != PINNED;
+        let mut candidates: Vec<usize> =
+            (0..self.0.len()).filter(|&index| free(&self.0[index])).collect();
+        candidates.reverse();
+        let index = if pick < 128 { 0 } else { usize::from(pick - 128) };
+        candidates.get(index % candidates.len().max(1)).copied()
+    }
+}

@@ -1,0 +1,8 @@
+//! A box does not outlive its stack.
+fn main() {
+    let boxed = {
+        let stack = alloc_stack::Stack::new();
+        stack.boxed(1)
+    };
+    assert_eq!(*boxed, 1);
+}
