@@ -53,6 +53,7 @@ use alloc_core::{AllocStats, Allocator, Global, Layout, Rejected, TryAllocError}
 pub use self::iter::{DynIter, DynIterMut};
 use self::segments::{HEADER_BYTES, Header, Segments};
 use crate::Coerce;
+use crate::stack::POISON;
 
 /// What follows each value.
 struct Footer<D: ?Sized> {
@@ -334,11 +335,7 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
             unsafe { value.drop_in_place() };
             return self.unlink().is_some();
         }
-        let Some(value) = self.unlink() else { return false };
-        // SAFETY: D1: it was initialised and ours alone, and the stack does not reach it any more;
-        // its memory is not used again before this call ends, since `self` is borrowed.
-        unsafe { value.drop_in_place() };
-        true
+        self.unlink().map(drop).is_some()
     }
 
     /// Runs `f` on the newest value and drops it, also if `f` panics. Returns what `f` returned, or
@@ -352,26 +349,28 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
     /// ```
     #[inline]
     pub fn pop_with<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
-        let mut value = InPlace(self.unlink()?);
-        // SAFETY: D1: initialised and ours alone; dropped by `InPlace` after the last use.
-        Some(f(unsafe { value.0.as_mut() }))
+        let mut popped = self.unlink()?;
+        // SAFETY: D1: initialised and ours alone; dropped by `Popped` after the last use.
+        Some(f(unsafe { popped.value.0.as_mut() }))
     }
 
-    /// Takes the newest value out of the stack; it stays where it is, to be dropped by the caller.
+    /// Takes the newest value out of the stack; it stays where it is until the caller drops it, whose
+    /// borrow of the stack keeps the memory from being used again.
     #[inline(always)]
-    fn unlink(&mut self) -> Option<NonNull<D>> {
+    fn unlink(&mut self) -> Option<Popped<D>> {
         if self.top == self.base && !self.retreat() {
             return None;
         }
         // SAFETY: D1 and D2: `top` is not the base, so a footer that is written.
         let Footer { value, below } = unsafe { self.top.read() };
+        let footer = self.top;
         self.top = below;
         self.len -= 1;
         #[cfg(feature = "stats")]
         {
             self.exact.frees += 1;
         }
-        Some(value)
+        Some(Popped { value: InPlace(value), _entry: Entry { value, footer } })
     }
 
     /// Returns the newest value.
@@ -633,6 +632,33 @@ impl<T: ?Sized> Drop for InPlace<T> {
     fn drop(&mut self) {
         // SAFETY: made for a value that is initialised and reached by nobody else.
         unsafe { self.0.drop_in_place() };
+    }
+}
+
+/// A value that was taken out: its drop drops it where it lies, and then its entry is free.
+struct Popped<D: ?Sized> {
+    value: InPlace<D>,
+    _entry: Entry<D>,
+}
+
+/// A value's bytes up to the end of its footer. In debug builds they are overwritten when this is
+/// dropped, so that stale pointers kept by `unsafe` code show.
+struct Entry<D: ?Sized> {
+    value: NonNull<D>,
+    footer: NonNull<Footer<D>>,
+}
+
+impl<D: ?Sized> Drop for Entry<D> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if cfg!(debug_assertions) {
+            let behind = self.footer.addr().get() - self.value.addr().get();
+            // SAFETY: the value lies in the footer's segment, so far below it (D1).
+            let first = unsafe { self.footer.cast::<u8>().byte_sub(behind) };
+            let len = behind + size_of::<Footer<D>>();
+            // SAFETY: the bytes of an entry that is no longer linked, of a value that was dropped.
+            unsafe { first.write_bytes(POISON, len) };
+        }
     }
 }
 

@@ -390,6 +390,22 @@ fn a_panicking_drop_takes_its_value_along_and_no_other() {
     assert_eq!(notes.take(), [8, 7], "and `Checked` saw every segment come back");
 }
 
+#[cfg(debug_assertions)]
+#[test]
+fn a_value_that_was_popped_is_overwritten() {
+    let mut buffer = [MaybeUninit::new(0u8); 2048];
+    let mut stack = DynStack::<dyn Any, _>::new_in(Borrowed::new(&mut buffer));
+    stack.push([0x11u8; 64], |value| value);
+    stack.push([0x22u8; 64], |value| value);
+    stack.pop();
+    let _ = core::mem::ManuallyDrop::new(stack); // as it stands
+    // SAFETY: written with zeros at first.
+    let bytes = buffer.map(|byte| unsafe { byte.assume_init() });
+    let count = |wanted| bytes.iter().filter(|byte| **byte == wanted).count();
+    assert_eq!((count(0x11), count(0x22)), (64, 0));
+    assert!(count(0xA5) >= 64, "value and footer: {}", count(0xA5));
+}
+
 #[test]
 fn a_value_may_own_a_stack_and_a_drop_may_use_others() {
     struct Nest(DynStack<dyn Any>);
