@@ -26,7 +26,8 @@ pub(crate) const CHUNK_ALIGN: usize = 16;
 
 /// The sizes for which a thread's cache has a list each: powers of two from 1 KiB to 2 MiB.
 pub(crate) const CLASSES: usize = 12;
-const FIRST_CLASS_BYTES: usize = 1 << 10;
+/// The size of the chunks in the first list.
+pub(crate) const FIRST_CLASS_BYTES: usize = 1 << 10;
 
 /// The list that takes chunks of exactly `bytes` bytes; [`CLASSES`] if none does.
 pub(crate) const fn size_class(bytes: usize) -> usize {
@@ -35,11 +36,6 @@ pub(crate) const fn size_class(bytes: usize) -> usize {
     }
     let class = (bytes.trailing_zeros() - FIRST_CLASS_BYTES.trailing_zeros()) as usize;
     if class < CLASSES { class } else { CLASSES }
-}
-
-/// The size of the chunks of a class below [`CLASSES`].
-pub(crate) const fn class_bytes(class: usize) -> usize {
-    FIRST_CLASS_BYTES << class
 }
 
 /// What a header takes of its chunk.

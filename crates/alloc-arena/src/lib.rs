@@ -26,6 +26,9 @@ mod supply;
 mod sync_arena;
 #[cfg(feature = "std")]
 mod thread_cache;
+#[cfg(not(feature = "std"))]
+#[path = "no_thread_cache.rs"]
+mod thread_cache;
 mod typed;
 mod values;
 

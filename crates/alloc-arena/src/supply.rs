@@ -21,7 +21,6 @@ use alloc_core::{Allocator, ErrorKind, Layout, bump};
 use crate::ArenaConfig;
 use crate::chunk::{CHUNK_ALIGN, CLASSES, ChunkRef, HEADER_BYTES, size_class};
 use crate::stock::Stock;
-#[cfg(feature = "std")]
 use crate::thread_cache;
 
 pub(crate) struct Supply<A: Allocator> {
@@ -42,7 +41,7 @@ pub(crate) struct Supply<A: Allocator> {
 impl<A: Allocator> Supply<A> {
     /// `is_cached` only if `A` is the global allocator (P1).
     pub(crate) const fn new(config: ArenaConfig, is_cached: bool, backing: A) -> Self {
-        let is_cached = is_cached && config.thread_cache && cfg!(feature = "std");
+        let is_cached = is_cached && config.thread_cache;
         let first_class = if is_cached { size_class(config.first_chunk_bytes) } else { CLASSES };
         Self {
             spare: Stock::new(),
@@ -83,11 +82,7 @@ impl<A: Allocator> Supply<A> {
 
     /// Bytes that the thread's cache holds for arenas like this one.
     pub(crate) fn cached_bytes(&self) -> usize {
-        #[cfg(feature = "std")]
-        if self.is_cached {
-            return thread_cache::ThreadCache::stats().cached_bytes;
-        }
-        0
+        if self.is_cached { thread_cache::cached_bytes() } else { 0 }
     }
 
     /// Bytes that may still be taken from the backing.
@@ -99,18 +94,13 @@ impl<A: Allocator> Supply<A> {
     /// microseconds.
     #[inline(always)]
     pub(crate) fn take_first(&self) -> Option<ChunkRef> {
-        #[cfg(feature = "std")]
-        {
-            let (class, bytes) = (usize::from(self.first_class), self.config.first_chunk_bytes);
-            if class < CLASSES
-                && bytes <= self.allowed_bytes()
-                && let Some(chunk) = thread_cache::take_of_class(class)
-            {
-                self.reserved_bytes.set(self.reserved_bytes.get() + bytes);
-                return Some(chunk);
-            }
+        let (class, bytes) = (usize::from(self.first_class), self.config.first_chunk_bytes);
+        if class >= CLASSES || bytes > self.allowed_bytes() {
+            return None;
         }
-        None
+        let chunk = thread_cache::take_of_class(class)?;
+        self.reserved_bytes.set(self.reserved_bytes.get() + bytes);
+        Some(chunk)
     }
 
     /// Returns a chunk of at least `least` bytes, of `wanted` bytes if it is to be had.
@@ -141,7 +131,6 @@ impl<A: Allocator> Supply<A> {
             return Err(ErrorKind::Full);
         }
         let wanted = wanted.min(allowed).max(least);
-        #[cfg(feature = "std")]
         if self.is_cached
             && let Some(chunk) = thread_cache::take(wanted)
         {
@@ -186,7 +175,6 @@ impl<A: Allocator> Supply<A> {
     /// Gives a chunk back for good. For an arena that ends: nothing is counted any more.
     #[inline(always)]
     pub(crate) fn give(&self, chunk: ChunkRef) {
-        #[cfg(feature = "std")]
         // SAFETY: 1. by P1 a block of the global allocator; its owner took it out of its list.
         if self.is_cached && unsafe { thread_cache::give(chunk) } {
             return;

@@ -32,7 +32,7 @@ use core::cell::Cell;
 use alloc_core::{Allocator, Global};
 use primitives::sync::{MODELLED, thread_local};
 
-use crate::chunk::{CLASSES, ChunkRef, class_bytes, size_class};
+use crate::chunk::{CLASSES, ChunkRef, FIRST_CLASS_BYTES, size_class};
 
 const DEFAULT_BUDGET_BYTES: usize = 4 << 20;
 
@@ -138,7 +138,7 @@ impl Lists {
             return;
         }
         for class in 0..CLASSES {
-            let share = self.budget_bytes.get() / 8 / class_bytes(class);
+            let share = self.budget_bytes.get() / 8 / (FIRST_CLASS_BYTES << class);
             let room = u32::try_from(share).unwrap_or(u32::MAX).max(1);
             self.rooms[class].set(room);
         }
@@ -203,6 +203,11 @@ pub(crate) fn take_of_class(class: usize) -> Option<ChunkRef> {
 pub(crate) unsafe fn give(chunk: ChunkRef) -> bool {
     // T1: clause 1.
     with(|lists| lists.push(chunk) || lists.push_slow(chunk)) == Some(true)
+}
+
+/// Bytes that the thread's cache holds.
+pub(crate) fn cached_bytes() -> usize {
+    with(|lists| lists.bytes.get()).unwrap_or(0)
 }
 
 /// The chunks that the calling thread keeps for its next arenas.
