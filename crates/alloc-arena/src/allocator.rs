@@ -29,7 +29,7 @@ use core::ptr::NonNull;
 
 use alloc_core::{AllocError, Allocator, Layout, TryAllocError, bump};
 
-use crate::chunk::{HEADER_BYTES, at};
+use crate::chunk::{ChunkRef, HEADER_BYTES, at};
 use crate::{Arena, Scope};
 
 // SAFETY: a block stays valid until the arena is reset, rewound or dropped, which needs `&mut` or
@@ -299,23 +299,34 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             return None;
         }
         let needed = bump::round_up(new.size().checked_add(offset)?, crate::chunk::CHUNK_ALIGN)?;
-        let regrown = if needed <= large.block_bytes() {
-            large
-        } else {
-            // The backing may allocate from here: the chunk is in no list meanwhile.
-            let depth = large.depth();
-            self.pop_large(large);
-            let Some(regrown) = self.supply().regrow(large, needed) else {
-                self.push_large(large, depth);
-                return None;
-            };
-            self.push_large(regrown, depth);
-            regrown
-        };
+        let regrown =
+            if needed <= large.block_bytes() { large } else { self.extend_large(large, needed)? };
         let block = at(regrown.block(), regrown.block().addr().get() + offset);
         regrown.leave_at(block, at(block, block.addr().get() + new.size()));
         self.counters.regrown(new.size() - old.size(), || self.used_bytes());
         Some(block)
+    }
+
+    /// Lets the backing extend the newest large chunk; `None`, and nothing changed, if it cannot.
+    ///
+    /// The backing may allocate from here: the chunk is in no list meanwhile. And it may panic: the
+    /// chunk comes back as it was.
+    fn extend_large(&self, large: ChunkRef, bytes: usize) -> Option<ChunkRef> {
+        /// Puts the chunk back, wherever it is then.
+        struct Out<'a, const MIN_ALIGN: usize, A: Allocator> {
+            arena: &'a Arena<MIN_ALIGN, A>,
+            chunk: ChunkRef,
+            depth: usize,
+        }
+        impl<const MIN_ALIGN: usize, A: Allocator> Drop for Out<'_, MIN_ALIGN, A> {
+            fn drop(&mut self) {
+                self.arena.push_large(self.chunk, self.depth);
+            }
+        }
+        let mut out = Out { arena: self, chunk: large, depth: large.depth() };
+        self.pop_large(large);
+        out.chunk = self.supply().regrow(large, bytes)?;
+        Some(out.chunk)
     }
 
     /// Moves the newest block up to the end of its room, leaving what it no longer needs free.

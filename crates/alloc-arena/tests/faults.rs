@@ -335,6 +335,18 @@ fn a_backing_that_panics_leaves_the_arena_as_it_was() {
     arena.backing().0.set(false);
     arena.alloc_uninit_slice::<u8>(50_000);
     assert_eq!(*kept, [5; 100]);
+    // A large block that grows: its chunk is the backing's to extend.
+    let large = arena.alloc_layout(layout(4 << 20, 8));
+    let before = (arena.used_bytes(), arena.reserved_bytes(), arena.stats().large_chunks);
+    arena.backing().0.set(true);
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: alive with this layout; the new one is larger.
+        let _ = unsafe { arena.grow(large, layout(4 << 20, 8), layout(8 << 20, 8)) };
+    }));
+    assert!(panics.is_err());
+    let after = (arena.used_bytes(), arena.reserved_bytes(), arena.stats().large_chunks);
+    assert_eq!(after, before);
+    arena.backing().0.set(false);
 }
 
 // ---- What is kept --------------------------------------------------------------------------------
