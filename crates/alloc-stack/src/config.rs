@@ -46,20 +46,20 @@ impl StackConfig {
     pub(crate) fn check(self) -> Result<Self, ConfigError> {
         let max = isize::MAX.unsigned_abs() / 2;
         if !(Self::MIN_SEGMENT_BYTES..=max).contains(&self.segment_bytes) {
-            return Err(ConfigError {
-                field: "segment_bytes",
-                value: self.segment_bytes,
-                low: Self::MIN_SEGMENT_BYTES,
-                high: max,
-            });
+            return Err(ConfigError::new(
+                "segment_bytes",
+                self.segment_bytes,
+                Self::MIN_SEGMENT_BYTES,
+                max,
+            ));
         }
         if self.limit_bytes < self.segment_bytes {
-            return Err(ConfigError {
-                field: "limit_bytes",
-                value: self.limit_bytes,
-                low: self.segment_bytes,
-                high: usize::MAX,
-            });
+            return Err(ConfigError::new(
+                "limit_bytes",
+                self.limit_bytes,
+                self.segment_bytes,
+                usize::MAX,
+            ));
         }
         Ok(self)
     }
