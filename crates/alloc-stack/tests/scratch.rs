@@ -196,6 +196,31 @@ fn without_a_conflict_the_stack_with_fewer_frames_is_taken() {
 }
 
 #[test]
+fn a_conflict_counts_for_more_than_frames() {
+    alone(|| {
+        scratch(None, |a| {
+            scratch(a, |b| {
+                scratch(b, |c| {
+                    // Two frames on the stack of `a` and `c`, one on that of `b`.
+                    scratch(b, |d| {
+                        let before = used().0;
+                        let (results, ours) = (b.alloc([1u64; 8]), d.alloc([2u64; 8]));
+                        let after = used().0;
+                        assert!(after[0] > before[0] && after[1] > before[1], "one on each");
+                        assert_eq!((*results, *ours), ([1; 8], [2; 8]));
+                    });
+                    scratch(c, |d| {
+                        d.alloc(3u8);
+                        c.alloc(4u8);
+                    });
+                });
+            });
+        });
+        assert_eq!(used(), ([0, 0], 0), "no stray");
+    });
+}
+
+#[test]
 fn a_panic_ends_its_frames() {
     alone(|| {
         scratch(None, |outer| {
