@@ -260,6 +260,23 @@ fn an_iterator_may_allocate_from_the_arena_it_feeds() {
 }
 
 #[test]
+fn an_iterator_that_allocates_the_first_chunk_of_the_arena_it_feeds() {
+    for take in [0, 1, 300] {
+        let arena = TypedArena::new_in(Checked::new(Global));
+        let fed = arena.alloc_from_iter((0..take.max(1)).filter_map(|n| {
+            arena.alloc((10_000 + n).to_string());
+            (n < take).then(|| n.to_string())
+        }));
+        assert!(fed.iter().map(String::as_str).eq((0..take).map(|n| n.to_string())));
+        let mut arena = arena;
+        assert_eq!(arena.len(), (take + take.max(1)) as usize);
+        let mut all: Vec<u32> = arena.iter_mut().map(|value| value.parse().unwrap()).collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq((0..take).chain((0..take.max(1)).map(|n| 10_000 + n))));
+    }
+}
+
+#[test]
 fn nested_slices_over_an_arena_without_size() {
     let arena = TypedArena::new();
     let outer = arena.alloc_from_iter((0..10).map(|_| {

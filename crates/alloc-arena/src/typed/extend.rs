@@ -14,8 +14,9 @@
 //!   stays at `start` as long as the chunk is the current one. (Values without size are counted
 //!   and take no place: there the limit stays.)
 //! * **X2** the first `len` places hold values, which are the extension's until it finishes.
-//! * **X3** `chunk` is the number of the chunk that `start` lies in: the current one if as many are
-//!   full, else the full chunk of that number.
+//! * **X3** `base` is that of the chunk that `start` lies in, which is the current one as long as it
+//!   is the store's too; `number` is the one it has when it is full. (An extension that began before
+//!   there was a chunk has none, and no place: `len` and `capacity` are 0.)
 
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -31,7 +32,8 @@ pub(super) struct Extension<'a, T, A: Allocator> {
     end: NonNull<u8>,
     len: usize,
     capacity: usize,
-    chunk: usize,
+    base: NonNull<u8>,
+    number: usize,
     _builds: PhantomData<T>,
 }
 
@@ -53,7 +55,8 @@ impl<'a, T, A: Allocator> Extension<'a, T, A> {
             end,
             len: 0,
             capacity: room::<T>(start, end),
-            chunk: store.full_count(),
+            base: store.base.get(),
+            number: store.full_count(),
             _builds: PhantomData,
         })
     }
@@ -104,12 +107,12 @@ impl<'a, T, A: Allocator> Extension<'a, T, A> {
     fn hand_back(&self, len: usize) {
         if size_of::<T>() == 0 {
             self.store.cursor.set(after(self.store.cursor.get(), len));
-        } else if self.store.full_count() == self.chunk {
+        } else if self.store.base.get() == self.base {
             debug_assert_eq!(self.store.cursor.get(), self.start, "X1: nobody else moved it");
             self.store.cursor.set(after(self.start, len * step::<T>()));
             self.store.limit.set(self.end);
         } else if !cfg!(bug = "typed-extension-forgets-its-chunk") {
-            self.store.add_to_full(self.chunk, len);
+            self.store.add_to_full(self.number, len);
         }
     }
 }
