@@ -51,7 +51,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         let events = self.events.get();
         let block = self.bump_slow(layout)?;
-        let opened = self.events.get() != events;
+        // An empty block on a stack without a segment: the way back leads to the end of the oldest,
+        // if there is one by then.
+        let opened = self.events.get() != events || before == Self::NOWHERE;
         Ok((block, if opened { self.mark_of_segment() } else { self.mark_within(before) }))
     }
 

@@ -15,7 +15,7 @@
 //!   segments (G1 of `segment.rs`), each once.
 //! * **I2** in the current segment `start <= cursor <= end`; `start` and `end` are multiples of the
 //!   grain (16, or `MIN_ALIGN` if that is more), `cursor` of `MIN_ALIGN`. Without a segment `start`
-//!   and `cursor` are the same dangling address, which is the grain.
+//!   is the grain, and `cursor` one less: every request leaves the fast path, the empty one included.
 //! * **I3** `start..cursor` is nobody's, and a segment that is not current lends nothing: so a block
 //!   taken from there overlaps no other.
 //! * **I4** blocks that may be given back in any order begin at a multiple of the grain and occupy
@@ -210,8 +210,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         grain(MIN_ALIGN)
     };
 
-    /// The cursor of a stack without a segment (I2).
-    pub(crate) const NOWHERE: usize = Self::GRAIN;
+    /// The cursor of a stack without a segment (I2): one below `start`, so that every request leaves
+    /// the fast path, the empty one included.
+    pub(crate) const NOWHERE: usize = Self::GRAIN - 1;
 
     /// Returns a stack over `backing` that takes nothing from it until it is first used.
     #[must_use]
@@ -274,8 +275,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         Self {
             cursor: Cell::new(Self::NOWHERE),
             watch: Cell::new(usize::MAX),
-            start: Cell::new(Self::NOWHERE),
-            memory: Cell::new(dangling(Self::NOWHERE)),
+            start: Cell::new(Self::GRAIN),
+            memory: Cell::new(dangling(Self::GRAIN)),
             events: Cell::new(0),
             segment: Cell::new(None),
             spare: Cell::new(None),
@@ -422,7 +423,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Safety
     ///
-    /// 1. `mark` was returned by a push of this stack whose block was not given back since;
+    /// 1. `mark` was returned by a push of this stack whose block was not given back since, by itself,
+    ///    by a reset or rewind, or, if it has no size, by a [`trim`](Self::trim) of the empty stack;
     /// 2. every block taken since then was given back (not forgotten), and every frame and handle
     ///    begun since then has ended;
     /// 3. the block is not used again.
@@ -648,7 +650,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Returns the bytes that the newest segment still has.
     #[must_use]
     pub fn remaining_bytes(&self) -> usize {
-        self.cursor.get() - self.start.get()
+        self.cursor.get().saturating_sub(self.start.get())
     }
 
     /// Returns the bytes held from the backing, used or not.

@@ -101,13 +101,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
-    /// Ends the raw push that opened the current segment.
+    /// Ends the raw push that opened the current segment, or was empty and the first of all.
     #[cold]
     #[inline(never)]
     pub(crate) fn pop_segment(&self) {
-        match self.segment.get() {
-            Some(segment) => self.settle(segment.end()),
-            None => debug_assert!(false, "a push that opened a segment has one to pop"),
+        if let Some(segment) = self.segment.get() {
+            self.settle(segment.end());
         }
     }
 
@@ -193,7 +192,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     /// Gives back to the backing what is not in use: the spare, and the oldest segment if the stack
-    /// is empty. Returns how many bytes that was.
+    /// is empty (blocks of raw pushes without a size then count as given back). Returns how many bytes that was.
     pub fn trim(&mut self) -> usize {
         let before = self.reserved.get();
         if self.is_empty() {
@@ -208,7 +207,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     pub(crate) fn close_all(&mut self) {
         let mut next = self.segment.take();
         self.cursor.set(Self::NOWHERE);
-        self.set_start(dangling(Self::NOWHERE));
+        self.set_start(dangling(Self::GRAIN));
         self.watch.set(usize::MAX);
         self.happened();
         while let Some(segment) = next {
@@ -221,7 +220,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Whether the cursor may rise to `to`.
     pub(crate) fn is_position(&self, to: usize) -> bool {
         let end = self.segment.get().map_or(Self::NOWHERE, Segment::end);
-        self.cursor.get() <= to && to <= end && to.is_multiple_of(MIN_ALIGN)
+        let is_aligned = to.is_multiple_of(MIN_ALIGN) || to == Self::NOWHERE;
+        self.cursor.get() <= to && to <= end && is_aligned
     }
 
     /// Overwrites what is about to be free, in debug builds, so that stale pointers kept by `unsafe`

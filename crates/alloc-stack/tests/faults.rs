@@ -88,6 +88,23 @@ fn values_without_size_take_no_room_even_on_a_full_stack() {
 }
 
 #[test]
+fn an_empty_raw_block_from_before_the_first_segment() {
+    let stack = Stack::new();
+    for _ in 0..2 {
+        let (_, mark) = stack.push(layout(0, 1));
+        let (block, any) = stack.push_any(layout(0, 16));
+        drop(stack.boxed([1u8; 100]));
+        // SAFETY: its own mark.
+        unsafe { stack.pop_any(block, any) };
+        // SAFETY: the newest block's mark: the one above went.
+        unsafe { stack.pop(mark) };
+        assert_eq!(stack.used_bytes(), 0);
+        let boxed = stack.boxed([2u8; 100]);
+        assert_eq!(*boxed, [2; 100]);
+    }
+}
+
+#[test]
 fn every_alignment_to_64_kib() {
     let mut stack = Stack::new();
     for align_log2 in 0..=16 {

@@ -312,6 +312,11 @@ impl Run<'_> {
                     let given = stack.trim();
                     assert_eq!(stack.reserved_bytes() + given, reserved);
                     assert_eq!(stack.used_bytes(), used, "a trim frees nothing that is in use");
+                    if used == 0 {
+                        // Blocks without a size may be left: they count as given back.
+                        self.abandon(&mut blocks, stack);
+                        return;
+                    }
                 }
                 Op::Open { handle } => {
                     let used = stack.used_bytes();
