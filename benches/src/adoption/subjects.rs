@@ -128,6 +128,59 @@ pub(super) const SUBJECTS: &[Subject] = &[
             }
         ",
     },
+    Subject {
+        table: "alloc-stack",
+        package: "alloc-stack",
+        path: Some("crates/alloc-stack"),
+        beside: &[],
+        probe: "
+            use alloc_stack::{Stack as Region, StackBox};
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { StackBox::leak(region.boxed(value)) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-stack",
+        package: "bump-scope",
+        path: None,
+        beside: &[],
+        probe: "
+            use bump_scope::traits::BumpAllocatorTyped;
+            type Region = bump_scope::Bump;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value).into_mut() }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.allocate_layout(layout).as_ptr() }
+        ",
+    },
+    Subject {
+        table: "alloc-stack",
+        package: "stack-allocator",
+        path: None,
+        beside: &["allocator-api2"],
+        probe: "
+            use allocator_api2::alloc::Allocator;
+            type Region = stack_allocator::StackAllocator<4096>;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value {
+                let place = block(region, Layout::new::<Value>()).cast::<Value>();
+                unsafe { place.write(value) };
+                place
+            }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                match Allocator::allocate(&region, layout) {
+                    Ok(block) => block.as_ptr().cast(),
+                    Err(_) => std::alloc::handle_alloc_error(layout),
+                }
+            }
+        ",
+    },
 ];
 
 /// The program without an allocator: what all of them share.

@@ -12,6 +12,10 @@ use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
 
+mod lifo;
+
+pub use lifo::{Checkpoints, Scoped};
+
 type Inner<const MIN_ALIGN: usize, const UP: bool> =
     bump_scope::Bump<Global, BumpSettings<MIN_ALIGN, UP>>;
 

@@ -3,8 +3,10 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use allocator_api2::alloc::Allocator;
 use bumpalo::Bump as Inner;
 
+use super::lifo::Lifo;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
 
@@ -122,4 +124,44 @@ impl<const MIN_ALIGN: usize> Backing for WithCapacity<MIN_ALIGN> {
     fn end_collections(&mut self) {
         self.0.reset();
     }
+}
+
+macro_rules! lifo {
+    () => {
+        const ABOUT: About = <Self as Region>::ABOUT;
+
+        type Mark = ();
+
+        fn with_capacity(bytes: usize) -> Self {
+            Region::with_capacity(bytes)
+        }
+
+        #[inline]
+        fn push(&mut self, layout: Layout) -> (NonNull<u8>, ()) {
+            (self.0.alloc_layout(layout), ())
+        }
+
+        /// Gives back the newest block; any other stays until the reset.
+        #[inline]
+        unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
+            // SAFETY: clauses 1 and 2 of `pop`.
+            unsafe { (&self.0).deallocate(block, layout) };
+        }
+
+        fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {
+            self.0.iter_allocated_chunks().map(<[_]>::len).sum()
+        }
+
+        fn settle(&mut self) {
+            self.0.reset();
+        }
+    };
+}
+
+impl Lifo for New {
+    lifo!();
+}
+
+impl<const MIN_ALIGN: usize> Lifo for WithCapacity<MIN_ALIGN> {
+    lifo!();
 }

@@ -46,6 +46,12 @@ impl Malloc for Glibc {
         // SAFETY: the caller's promise.
         unsafe { libc::realloc(block.cast(), new_bytes) }.cast()
     }
+
+    #[inline]
+    unsafe fn usable_bytes(block: *mut u8, _: Layout) -> usize {
+        // SAFETY: the caller's promise: a block of this malloc, alive.
+        unsafe { libc::malloc_usable_size(block.cast()) }
+    }
 }
 
 /// Returns the version of the C library that this process runs on.

@@ -7,6 +7,7 @@ use std::alloc::{self, handle_alloc_error};
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
+use super::lifo::{Framed, Lifo};
 use super::{About, Backing, Region};
 use crate::case::Role;
 
@@ -37,6 +38,13 @@ pub trait Malloc: 'static {
     /// As [`Malloc::free`] unless null is returned; `new_bytes` is above 0 and, rounded up to
     /// the alignment, fits `isize`.
     unsafe fn reallocate(block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8;
+
+    /// Returns how many bytes of a block the caller could use, were it told.
+    ///
+    /// # Safety
+    ///
+    /// `block` is alive and came from this malloc with this layout.
+    unsafe fn usable_bytes(block: *mut u8, layout: Layout) -> usize;
 }
 
 /// The process's global allocator, in the place of any malloc where calls are counted: how often a
@@ -69,6 +77,11 @@ impl Malloc for Counted {
     unsafe fn reallocate(block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
         // SAFETY: the caller's promise: this block, this layout, a size above 0 that fits `isize`.
         unsafe { alloc::realloc(block, layout, new_bytes) }
+    }
+
+    #[inline]
+    unsafe fn usable_bytes(_: *mut u8, layout: Layout) -> usize {
+        layout.size()
     }
 }
 
@@ -141,6 +154,68 @@ impl<M: Malloc> Region for Heap<M> {
             // SAFETY: clauses 1 and 2 of `release`.
             unsafe { M::free(block.as_ptr(), layout) };
         }
+    }
+}
+
+impl<M: Malloc> Lifo for Heap<M> {
+    const ABOUT: About = M::ABOUT;
+
+    type Mark = ();
+
+    fn with_capacity(_: usize) -> Self {
+        Self::new()
+    }
+
+    #[inline]
+    fn push(&mut self, layout: Layout) -> (NonNull<u8>, ()) {
+        (Self::block(layout), ())
+    }
+
+    #[inline]
+    unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
+        // SAFETY: clauses 1 and 2 of `pop`.
+        unsafe { M::free(block.as_ptr(), layout) };
+    }
+
+    fn held_bytes(&mut self, live: &[(NonNull<u8>, Layout)]) -> usize {
+        live.iter()
+            .map(|&(block, layout)| {
+                // SAFETY: `live` is what is alive.
+                unsafe { M::usable_bytes(block.as_ptr(), layout) }
+            })
+            .sum()
+    }
+
+    #[inline]
+    fn settle(&mut self) {}
+}
+
+impl<M: Malloc> Framed for Heap<M> {
+    const ABOUT: About = M::ABOUT;
+
+    type Frame<'f> = ();
+
+    fn with_capacity(_: usize) -> Self {
+        Self::new()
+    }
+
+    #[inline]
+    fn frame(
+        &mut self,
+        layouts: &[Layout],
+        blocks: &mut [NonNull<u8>],
+        fill: impl FnOnce(&mut (), &[Layout], &mut [NonNull<u8>]),
+    ) {
+        fill(&mut (), layouts, blocks);
+        for (block, &layout) in blocks.iter().zip(layouts) {
+            // SAFETY: allocated by `fill` just now, and dead with the frame.
+            unsafe { M::free(block.as_ptr(), layout) };
+        }
+    }
+
+    #[inline]
+    fn alloc_layout((): &mut (), layout: Layout) -> NonNull<u8> {
+        Self::block(layout)
     }
 }
 

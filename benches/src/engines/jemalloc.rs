@@ -57,6 +57,12 @@ impl Malloc for Plain {
             unsafe { je::rallocx(block.cast(), new_bytes, align_flag(layout.align())) }.cast()
         }
     }
+
+    #[inline]
+    unsafe fn usable_bytes(block: *mut u8, _: Layout) -> usize {
+        // SAFETY: the caller's promise: a block of this malloc, alive.
+        unsafe { je::malloc_usable_size(block.cast()) }
+    }
 }
 
 impl Malloc for SizedFree {
@@ -86,6 +92,12 @@ impl Malloc for SizedFree {
         let new = unsafe { Layout::from_size_align_unchecked(new_bytes, layout.align()) };
         // SAFETY: the caller's promise.
         unsafe { je::rallocx(block.cast(), new_bytes, flags(new)) }.cast()
+    }
+
+    #[inline]
+    unsafe fn usable_bytes(block: *mut u8, _: Layout) -> usize {
+        // SAFETY: the caller's promise: a block of this malloc, alive.
+        unsafe { je::malloc_usable_size(block.cast()) }
     }
 }
 

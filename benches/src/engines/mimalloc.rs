@@ -58,6 +58,12 @@ impl Malloc for Mimalloc {
             unsafe { mi::mi_realloc_aligned(block.cast(), new_bytes, layout.align()) }.cast()
         }
     }
+
+    #[inline]
+    unsafe fn usable_bytes(block: *mut u8, _: Layout) -> usize {
+        // SAFETY: the caller's promise: a block of this malloc, alive.
+        unsafe { mi::mi_usable_size(block.cast()) }
+    }
 }
 
 /// A first-class heap, destroyed and made anew at the end of a round: mimalloc's own way of freeing

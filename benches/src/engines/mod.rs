@@ -28,19 +28,25 @@ use allocator_api2::alloc::Allocator;
 use crate::case::{Engine, EngineSpec, Role};
 
 pub mod blink_alloc;
+pub mod boxes;
 pub mod bump_scope;
 pub mod bumpalo;
+pub mod dynstack;
 pub mod glibc;
 pub mod heap;
 pub mod jemalloc;
+pub mod lifo;
 pub mod linear;
 pub mod mimalloc;
 pub mod multitude;
 pub mod null;
 pub mod oxc;
 pub mod scoped_arena;
+pub mod scratch;
 pub mod shared;
 pub mod snmalloc;
+pub mod stack;
+pub mod stack_allocator;
 
 /// What the tables say of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -258,6 +264,23 @@ macro_rules! heap_peers {
             $crate::heap_peer!($spec, $crate::engines::jemalloc::Plain),
             $crate::heap_peer!($spec, $crate::engines::jemalloc::SizedFree),
             $crate::heap_peer!($spec, $crate::engines::snmalloc::Snmalloc),
+        ]
+    };
+}
+
+/// Applies a generic `fn<S: Lifo>() -> EngineSpec` to every peer that gives its newest block back and
+/// is not a whole allocator.
+#[macro_export]
+macro_rules! lifo_peers {
+    ($spec:ident) => {
+        [
+            $spec::<$crate::engines::bumpalo::New>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<1>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, false>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, false>>(),
+            $spec::<$crate::engines::stack_allocator::Inline>(),
+            $spec::<$crate::engines::stack_allocator::Hybrid>(),
         ]
     };
 }

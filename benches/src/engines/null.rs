@@ -6,8 +6,10 @@
 
 use core::alloc::Layout;
 use core::arch::asm;
+use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::lifo::{Framed, Lifo, Owner, Recurse, Value};
 use super::{About, Region};
 use crate::case::Role;
 
@@ -85,4 +87,130 @@ impl Region for Null {
 
     #[inline]
     unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {}
+}
+
+impl Lifo for Null {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Mark = ();
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn push(&mut self, layout: Layout) -> (NonNull<u8>, ()) {
+        (self.alloc_layout(layout), ())
+    }
+
+    /// Takes pointer and layout, as `deallocate` does: the caller reads them from its table.
+    #[inline]
+    unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
+        // SAFETY: emits nothing; see the module's text.
+        unsafe {
+            asm!("/* {0} {1} {2} */", in(reg) block.as_ptr(), in(reg) layout.size(),
+                in(reg) layout.align(), options(nostack, preserves_flags));
+        }
+    }
+
+    fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {
+        0
+    }
+
+    fn settle(&mut self) {}
+}
+
+impl Recurse for Null {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Top<'s> = &'s Self;
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn enter<T>(&mut self, work: impl FnOnce(&Self) -> T) -> T {
+        work(self)
+    }
+
+    #[inline]
+    fn again<'t>(top: &'t mut &Self) -> &'t Self {
+        top
+    }
+
+    /// Nothing is kept across `work`, since handles that keep nothing exist.
+    #[inline]
+    fn with_block<T>(
+        top: &mut &Self,
+        layout: Layout,
+        work: impl FnOnce(NonNull<u8>, &Self) -> T,
+    ) -> T {
+        work(Region::alloc_layout(*top, layout), top)
+    }
+}
+
+impl Framed for Null {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Frame<'f> = &'f Self;
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn frame(
+        &mut self,
+        layouts: &[Layout],
+        blocks: &mut [NonNull<u8>],
+        fill: impl FnOnce(&mut &Self, &[Layout], &mut [NonNull<u8>]),
+    ) {
+        fill(&mut &*self, layouts, blocks);
+    }
+
+    #[inline]
+    fn alloc_layout(frame: &mut &Self, layout: Layout) -> NonNull<u8> {
+        Region::alloc_layout(*frame, layout)
+    }
+}
+
+/// A box that gives nothing back.
+#[derive(Debug)]
+pub struct NullBox(NonNull<Value>);
+
+impl Deref for NullBox {
+    type Target = Value;
+
+    #[inline]
+    fn deref(&self) -> &Value {
+        // SAFETY: the engine's block, initialised by `boxed`; the scenario drops its boxes first.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for NullBox {
+    /// Takes the pointer: the caller reads it from its table.
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: emits nothing; see the module's text.
+        unsafe { asm!("/* {0} */", in(reg) self.0.as_ptr(), options(nostack, preserves_flags)) };
+    }
+}
+
+impl Owner for Null {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Boxed<'s> = NullBox;
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn boxed(&self, value: Value) -> NullBox {
+        NullBox(NonNull::from(Region::alloc(self, value)))
+    }
+
+    fn settle(&mut self) {}
 }

@@ -41,4 +41,10 @@ impl Malloc for Snmalloc {
             sn::sn_rust_realloc(block.cast(), layout.align(), layout.size(), new_bytes).cast()
         }
     }
+
+    #[inline]
+    unsafe fn usable_bytes(block: *mut u8, _: Layout) -> usize {
+        // SAFETY: the caller's promise: a block of this malloc, alive.
+        unsafe { sn::sn_rust_usable_size(block.cast()) }
+    }
 }

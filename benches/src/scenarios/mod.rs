@@ -16,12 +16,21 @@ pub mod linear_programs;
 pub mod linear_shared;
 pub mod linear_typed;
 mod programs;
+pub mod stack;
+pub mod stack_boxes;
+pub mod stack_dyn;
+pub mod stack_frames;
+pub mod stack_lifo;
+pub mod stack_recursion;
+pub mod stack_scratch;
 pub mod team;
 
 /// Returns every case, in the order in which they are listed and measured.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    linear::cases()
+    let mut cases = linear::cases();
+    cases.extend(stack::cases());
+    cases
 }
 
 /// One round of a scenario on one engine.
@@ -38,6 +47,11 @@ pub trait Round: Sized + 'static {
     /// The sum is asked for in the last round of a sample only: it reads every byte the round
     /// wrote, which costs all engines alike and would drown a fast one if done every time.
     fn round(&mut self, sum: bool) -> u64;
+
+    /// Figures of the engine's own, after the last round: see [`Engine::metrics`].
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 
     /// Makes an engine that is warm: chunks settled, pages touched, caches filled.
     #[must_use]
@@ -65,6 +79,10 @@ impl<W: Round> Engine for Repeat<W> {
 
     fn ops_per_round(&self) -> u64 {
         W::OPS
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        self.0.metrics()
     }
 }
 

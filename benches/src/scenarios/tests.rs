@@ -1,6 +1,6 @@
 //! Every row once: engines agree on what they left in memory, whatever the number of rounds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::all;
 use crate::case::Role;
@@ -30,7 +30,15 @@ fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
 
 #[test]
 fn every_malloc_has_a_counted_form_that_does_the_same_work() {
-    let mallocs = ["glibc", "mimalloc", "jemalloc", "snmalloc"];
+    let mallocs = [
+        "glibc",
+        "mimalloc",
+        "jemalloc",
+        "snmalloc",
+        "box-mimalloc",
+        "box-jemalloc",
+        "box-snmalloc",
+    ];
     for case in all() {
         let reference = case.engines.iter().find(|engine| engine.reference).unwrap();
         // All mallocs of a case are counted on one form: run it once.
@@ -52,7 +60,8 @@ fn every_malloc_has_a_counted_form_that_does_the_same_work() {
 
 #[test]
 fn every_engine_returns_the_reference_checksum() {
-    for case in all().iter().filter(|case| case.id.starts_with("linear/")) {
+    let groups = ["linear/", "stack/"];
+    for case in all().iter().filter(|case| groups.iter().any(|group| case.id.starts_with(group))) {
         let reference = case.engines.iter().find(|engine| engine.reference).unwrap();
         let expected = (reference.build)().run(1);
         assert_ne!(expected, 0, "{}", case.id);
@@ -63,6 +72,24 @@ fn every_engine_returns_the_reference_checksum() {
             if spec.role != Role::Null {
                 assert_eq!(sums, [expected; 3], "{}: {}/{}", case.id, spec.name, spec.config);
             }
+        }
+    }
+}
+
+#[test]
+fn every_stack_of_ours_is_empty_after_a_walk_and_holds_little_more_than_lives() {
+    for case in all().iter().filter(|case| case.id.starts_with("stack/mixed-align/")) {
+        let ours = case.engines.iter().filter(|engine| engine.role == Role::Ours);
+        assert!(ours.clone().count() >= 2, "{}", case.id);
+        for spec in ours {
+            let mut engine = (spec.build)();
+            engine.run(3);
+            let metrics: HashMap<_, _> = engine.metrics().into_iter().collect();
+            assert_eq!(metrics["bytes_left"], 0.0, "{}: {}", case.id, spec.config);
+            // What is given back out of order waits for what is newer; in order, padding is all.
+            let most = if case.id.ends_with("/lifo") { 1.05 } else { 20.0 };
+            let peak = metrics["peak_over_true_peak"];
+            assert!((1.0..=most).contains(&peak), "{}: {}: {peak}", case.id, spec.config);
         }
     }
 }
