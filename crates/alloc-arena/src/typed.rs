@@ -418,7 +418,12 @@ impl<T, A: Allocator> TypedArena<T, A> {
     #[inline]
     #[must_use]
     pub fn get(&self, index: Index32<T>) -> Option<&T> {
-        if index.to_usize() < self.store.indexed.get() {
+        let reached = if cfg!(bug = "typed-index-reaches-lent-values") {
+            self.store.current_len()
+        } else {
+            self.store.indexed.get()
+        };
+        if index.to_usize() < reached {
             // SAFETY: one of the first `indexed` values.
             Some(unsafe { self.get_unchecked(index) })
         } else {

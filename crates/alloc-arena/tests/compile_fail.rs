@@ -25,6 +25,16 @@ fn compile_fail_misuse_is_refused_by_the_compiler() {
         "arena_is_not_sync",
         "needs_drop",
         "chunk_outlives_iteration",
+        "typed_value_with_drop_refers_to_its_neighbour",
+        "typed_drop_allocates_in_its_arena",
+        "typed_value_borrows_what_dies_first",
+        "typed_arena_is_invariant",
+        "typed_reference_outlives_clear",
+        "box_outlives_reset",
+        "box_is_not_pinned",
+        "sync_reset_while_borrowed",
+        "sync_drop_bound_to_its_thread",
+        "sync_local_escapes",
     ] {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
     }

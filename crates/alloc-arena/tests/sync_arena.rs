@@ -367,8 +367,7 @@ fn a_run_of_allocations_may_nest_and_panic() {
     let nested = arena.with_local(|local| {
         let outer = local.alloc_from_iter((0..50).map(|n| {
             arena.alloc([n; 20]);
-            local.alloc(n);
-            n
+            *local.alloc(n)
         }));
         let made = local.alloc_slice_fill_with(3, |i| *arena.alloc(i));
         let text = local.alloc_fmt(format_args!("{}-{}", made[2], arena.alloc_str("x")));
