@@ -34,6 +34,7 @@ fn compile_fail_misuse_is_refused_by_the_compiler() {
         "box_is_not_pinned",
         "sync_reset_while_borrowed",
         "sync_drop_bound_to_its_thread",
+        "sync_drop_borrowed",
         "sync_local_escapes",
     ] {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
