@@ -78,7 +78,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Returns where the stack is.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        self.settle_if_due();
         Checkpoint {
             stack_id: self.id(),
             serial: self.segment.get().map_or(0, Segment::serial),

@@ -32,7 +32,6 @@ struct Check {
 impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Returns where the stack is, for [`pop_to`](Self::pop_to).
     pub fn mark(&self) -> Mark {
-        self.settle_if_due();
         self.mark_within(self.cursor.get())
     }
 

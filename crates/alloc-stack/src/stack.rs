@@ -25,8 +25,8 @@
 //! * **I5** `watch` is at most the lowest address of a dead block of the current segment above the
 //!   cursor, and at most `end` if there is a segment before it. A cursor that rises to `watch` or
 //!   above settles (`unwind.rs`).
-//! * **I6** after a block has been given back in any order, no dead block is the newest and no empty
-//!   segment but the oldest is current. (A raw `pop` looks for neither.)
+//! * **I6** no dead block is the newest, and no empty segment but the oldest is current: what was freed
+//!   is free.
 //! * **I7** `events` changes whenever the current segment does, and whenever a block becomes dead or
 //!   a dead one is found. Between two looks at equal `events`, moving the cursor back is all that
 //!   unwinding takes.
@@ -425,8 +425,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// 1. `mark` was returned by a push of this stack whose block was not given back since, by itself,
     ///    by a reset or rewind, or, if it has no size, by a [`trim`](Self::trim) of the empty stack;
-    /// 2. every block taken since then was given back (not forgotten), and every frame and handle
-    ///    begun since then has ended;
+    /// 2. every block taken since then was given back (not forgotten), every frame and handle begun
+    ///    since then has ended, and no older block was given back since then: it is the newest of all,
+    ///    and what is below it is as it was;
     /// 3. the block is not used again.
     #[inline]
     pub unsafe fn pop(&self, mark: Mark) {
@@ -636,7 +637,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// back out of order and wait for newer ones, and of padding.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        self.settle_if_due();
         self.used_now()
     }
 

@@ -93,14 +93,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
-    /// Settles if a raw pop left a dead block, or nothing, at the cursor.
-    #[inline]
-    pub(crate) fn settle_if_due(&self) {
-        if self.cursor.get() >= self.watch.get() {
-            self.settle(self.cursor.get());
-        }
-    }
-
     /// Ends the raw push that opened the current segment, or was empty and the first of all.
     #[cold]
     #[inline(never)]

@@ -93,16 +93,16 @@ fn scrambled_frees_cost_a_constant_each() {
 }
 
 #[test]
-fn a_raw_block_above_blocks_that_go_meanwhile() {
+fn a_block_popped_by_its_mark_above_blocks_that_go_meanwhile() {
     let stack = Stack::<16>::with_min_align();
     let (a, b) = (stack.boxed([1u8; 100]), stack.boxed([2u8; 100]));
-    let (_, mark) = stack.push(layout(5, 1));
+    let (block, mark) = stack.push_any(layout(5, 1));
     drop(a);
     drop(b);
     assert!(stack.used_bytes() > 200, "both wait for the block above");
-    // SAFETY: the newest block's mark.
-    unsafe { stack.pop(mark) };
-    assert_eq!(stack.used_bytes(), 0, "looking settles");
+    // SAFETY: its own mark.
+    unsafe { stack.pop_any(block, mark) };
+    assert_eq!(stack.used_bytes(), 0);
 }
 
 #[test]

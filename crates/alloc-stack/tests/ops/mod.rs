@@ -352,7 +352,7 @@ impl Run<'_> {
         while !blocks.0.is_empty() {
             // Raw blocks that must go in order go when they are the newest; others at once.
             for index in 0..blocks.0.len() {
-                if blocks.0[index].is_alive && blocks.0[index].mark.is_none() {
+                if blocks.is_free(index) {
                     self.free(blocks, index, stack);
                 }
             }
@@ -750,12 +750,21 @@ impl Run<'_> {
 const PINNED: usize = usize::MAX - 1;
 
 impl Blocks {
+    /// Whether a block may be given back now: it is of the kind that may go in any order, and nothing
+    /// lies above it that must go in order.
+    fn is_free(&self, index: usize) -> bool {
+        let entry = &self.0[index];
+        let in_order = |above: &Entry| above.is_alive && matches!(above.mark, Some((_, false)));
+        entry.is_alive
+            && entry.mark.is_none()
+            && entry.used_before != PINNED
+            && !self.0[index + 1..].iter().any(in_order)
+    }
+
     /// The index of a block that may be given back in any order: half of the picks the newest.
     fn pick(&self, pick: u8) -> Option<usize> {
-        let free =
-            |entry: &Entry| entry.is_alive && entry.mark.is_none() && entry.used_before != PINNED;
         let mut candidates: Vec<usize> =
-            (0..self.0.len()).filter(|&index| free(&self.0[index])).collect();
+            (0..self.0.len()).filter(|&index| self.is_free(index)).collect();
         candidates.reverse();
         let index = if pick < 128 { 0 } else { usize::from(pick - 128) };
         candidates.get(index % candidates.len().max(1)).copied()
