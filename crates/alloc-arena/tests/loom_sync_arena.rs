@@ -84,7 +84,10 @@ fn loom_the_limit_admits_one() {
             let t = thread::spawn(move || take(&theirs));
             let ours = take(&shared);
             match (ours, t.join().unwrap()) {
-                (Some(_), Some(_)) => seen.record("adopted"),
+                (Some(_), Some(_)) => {
+                    assert_eq!(shared.parts(), 1, "one chunk was allowed");
+                    seen.record("adopted");
+                }
                 (None, Some(_)) => seen.record("we are refused"),
                 (Some(_), None) => seen.record("they are refused"),
                 (None, None) => panic!("nobody got the chunk"),
