@@ -1,6 +1,6 @@
 //! Whole allocators as regions: each block is allocated and freed on its own.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::alloc::{self, handle_alloc_error};
@@ -85,7 +85,7 @@ impl Malloc for Counted {
     }
 }
 
-/// A [`Malloc`] as a [`Region`]; zero-sized.
+/// A [`Malloc`] as a [`Region`], and as the global allocator of an executable; zero-sized.
 #[derive(Debug)]
 pub struct Heap<M>(PhantomData<M>);
 
@@ -108,6 +108,28 @@ impl<M: Malloc> Heap<M> {
 impl<M: Malloc> Default for Heap<M> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+// SAFETY: forwards to a malloc, whose blocks have the layout asked for, overlap no other, live until
+// freed, and which does not unwind. `GlobalAlloc` is never asked for an empty block.
+unsafe impl<M: Malloc> GlobalAlloc for Heap<M> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise: the size is above 0.
+        unsafe { M::allocate(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise: this block, this layout.
+        unsafe { M::free(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
+        // SAFETY: the caller's promise: this block, this layout, a size above 0 that fits `isize`.
+        unsafe { M::reallocate(block, layout, new_bytes) }
     }
 }
 
@@ -154,6 +176,12 @@ impl<M: Malloc> Region for Heap<M> {
             // SAFETY: clauses 1 and 2 of `release`.
             unsafe { M::free(block.as_ptr(), layout) };
         }
+    }
+
+    #[inline]
+    unsafe fn end(mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+        // SAFETY: the caller's promise, handed on.
+        unsafe { self.release(blocks) };
     }
 }
 

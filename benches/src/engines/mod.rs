@@ -95,6 +95,16 @@ pub trait Region: Sized + 'static {
     ///    yet, each with the layout that it was allocated with.
     /// 2. None of them is used again.
     unsafe fn release(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>);
+
+    /// Ends the region and its last round: what dropping it does not free is freed first.
+    ///
+    /// # Safety
+    ///
+    /// As [`Region::release`].
+    #[inline]
+    unsafe fn end(self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+        let _ = blocks;
+    }
 }
 
 /// A region that forgets all its blocks at once, without being told which they were.
