@@ -117,8 +117,8 @@ fn run(args: &Args) -> Result<ExitCode> {
         crate::compare::run(&mut out, &spawner, &cases, revision, args.quick)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let budget = if args.quick { Budget::quick(args.instructions) } else { Budget::full() };
-    let (report, notes) = measure(spawner, &cases, budget, BTreeMap::new());
+    let budget = if args.quick { Budget::quick(args.instructions) } else { Budget::standard() };
+    let (report, notes) = measure(spawner, &cases, budget, args.case.is_some(), BTreeMap::new());
     finish(&mut out, args, &report, &notes, &cases)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,11 +138,13 @@ fn measure(
     spawner: Spawner,
     cases: &[Case],
     budget: Budget,
+    long_counts: bool,
     needed: BTreeMap<&'static str, BTreeSet<usize>>,
 ) -> (Report, Vec<String>) {
     let machine = machine::describe();
     let mut session = Session::new(spawner, budget, &machine::out_dir());
     session.needed = needed;
+    session.long_counts = long_counts;
     let mut shares = Shares::new(&budget, cases.len());
     let bar = progress(cases.len());
     let mut rows = Vec::new();
@@ -249,7 +251,7 @@ fn check_claims(
             (case.id, engines.map(|(index, _)| index).collect())
         })
         .collect();
-    let (report, notes) = measure(spawner(catalogue)?, &cases, Budget::full(), needed);
+    let (report, notes) = measure(spawner(catalogue)?, &cases, Budget::full(), true, needed);
     // Where every case is missing there is nothing to report, and the last report stays.
     if !cases.is_empty() {
         finish(out, args, &report, &notes, &cases)?;

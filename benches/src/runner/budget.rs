@@ -3,14 +3,18 @@
 use core::time::Duration;
 use std::time::Instant;
 
-/// What `--quick` may take in all.
-const QUICK: Duration = Duration::from_secs(225);
+/// What the times of `--quick` may take in all, and of one case that is chosen alone.
+const QUICK: [Duration; 2] = [Duration::from_secs(225), Duration::from_secs(20)];
+
+/// The same without `--quick`.
+const STANDARD: [Duration; 2] = [Duration::from_secs(480), Duration::from_secs(90)];
 
 /// The sizes of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget {
-    /// `--quick` was asked for.
-    pub quick: bool,
+    /// What the times of all cases may take, and of one alone; unlimited where a verdict hangs on
+    /// them.
+    pub limits: Option<[Duration; 2]>,
     /// Instructions are counted.
     pub instructions: bool,
     /// Processes at least.
@@ -28,11 +32,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Everything: 5 processes of 24 turns and more.
+    /// Everything, whatever it takes: 5 processes of 24 turns and more. For verdicts.
     #[must_use]
     pub fn full() -> Self {
         Budget {
-            quick: false,
+            limits: None,
             instructions: true,
             processes: 5,
             max_processes: 12,
@@ -43,11 +47,25 @@ impl Budget {
         }
     }
 
+    /// A quarter of an hour for everything: as many processes and turns, shorter samples; programs
+    /// whose rounds take a tenth of a second get fewer turns (the rows say how many).
+    #[must_use]
+    pub fn standard() -> Self {
+        Budget {
+            limits: Some(STANDARD),
+            max_processes: 8,
+            min_sweeps: 4,
+            sample_ns: 500_000,
+            memory_processes: 2,
+            ..Self::full()
+        }
+    }
+
     /// The same cases, engines and inputs in a few minutes.
     #[must_use]
     pub fn quick(instructions: bool) -> Self {
         Budget {
-            quick: true,
+            limits: Some(QUICK),
             instructions,
             processes: 3,
             max_processes: 4,
@@ -70,7 +88,7 @@ impl Budget {
     }
 }
 
-/// Shares the time of `--quick` out among the cases: what short ones leave goes to the long ones.
+/// Shares the time of a run out among its cases: what short ones leave goes to the long ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Shares {
     end: Option<Instant>,
@@ -82,12 +100,12 @@ impl Shares {
     #[must_use]
     pub fn new(budget: &Budget, cases: usize) -> Self {
         let left = u32::try_from(cases).unwrap_or(u32::MAX).max(1);
-        // One case alone would not be waited for three minutes.
-        let total = QUICK.min(Duration::from_secs(20) * left);
-        Shares { end: budget.quick.then(|| Instant::now() + total), left }
+        let end = |[all, one]: [Duration; 2]| Instant::now() + all.min(one * left);
+        Shares { end: budget.limits.map(end), left }
     }
 
-    /// Returns the time of the next case; a full run gives each what it needs, within reason.
+    /// Returns the time of the next case; a run without limits gives each what it needs, within
+    /// reason.
     pub fn take(&mut self) -> Duration {
         let left = self.left.max(1);
         self.left = left - 1;
@@ -109,6 +127,8 @@ mod tests {
         let full = Budget::full();
         assert!(full.processes >= 5 && full.min_sweeps >= 20 && full.sweeps >= full.min_sweeps);
         assert!(full.instructions && full.max_processes >= full.processes);
+        let standard = Budget::standard();
+        assert_eq!((standard.processes, standard.sweeps), (full.processes, full.sweeps));
     }
 
     #[test]
@@ -117,12 +137,12 @@ mod tests {
         let first = shares.take();
         let second = shares.take();
         assert!(second > first, "{first:?} unused, then {second:?}");
-        assert!(first <= QUICK / 30);
+        assert!(first <= QUICK[0] / 30);
         let mut last = second;
         for _ in 2..30 {
             last = shares.take();
         }
-        assert!(last > QUICK / 2 && last <= QUICK, "{last:?} for the last");
+        assert!(last > QUICK[0] / 2 && last <= QUICK[0], "{last:?} for the last");
         assert!(Shares::new(&Budget::full(), 2).take() >= Duration::from_secs(60));
     }
 }

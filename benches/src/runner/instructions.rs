@@ -7,6 +7,8 @@
 //! One thread only.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -15,13 +17,48 @@ use anyhow::{Context, Result, bail};
 
 use crate::case::Case;
 use crate::runner::job::Task;
-use crate::runner::spawn::{Flavour, Spawner};
+use crate::runner::spawn::{Death, Flavour, Spawner};
 use crate::runner::worker::MEASURED;
 
 /// Native time that one count covers, about: long enough that the call itself does not show.
 const NATIVE_NS: f64 = 2e6;
 /// What a worker may know of its surroundings: where the package sources are.
 const KEPT: [&str; 4] = ["HOME", "CARGO_HOME", "CARGO", "PATH"];
+
+/// Has callgrind watch from here on. What ran before, inputs read and chunks settled, ran at a tenth
+/// of its speed instead of a hundredth; outside valgrind this does nothing.
+pub fn watch() {
+    request(4, 0);
+}
+
+/// Has callgrind write down what it counted since the last note, under the number of a slot.
+pub fn note(slot: usize) {
+    let name = CString::new(slot.to_string()).unwrap_or_default();
+    request(3, name.as_ptr().addr() as u64);
+}
+
+/// Makes one of callgrind's client requests, which are numbered from the tool's two letters.
+fn request(number: u64, argument: u64) {
+    let request: [u64; 6] =
+        [(b'C' as u64) << 24 | (b'T' as u64) << 16 | number, argument, 0, 0, 0, 0];
+    // SAFETY: rotates a register by 128 bits in all and exchanges another with itself: nothing to a
+    // CPU, a request to valgrind, which reads the six words and writes its answer into `rdx`.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        core::arch::asm!(
+            "rol rdi, 3",
+            "rol rdi, 13",
+            "rol rdi, 61",
+            "rol rdi, 51",
+            "xchg rbx, rbx",
+            in("rax") request.as_ptr(),
+            inout("rdx") 0_u64 => _,
+            options(nostack),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = request;
+}
 
 /// Says what to do when valgrind is not there.
 ///
@@ -35,54 +72,84 @@ pub fn available() -> Result<()> {
     }
 }
 
-/// Returns the gross instructions per operation of one engine.
+/// Returns the gross instructions per operation of some engines, each with about how long one of its
+/// rounds takes, in the order asked for.
 ///
 /// # Errors
 ///
-/// Returns how the engine died under callgrind (some allocators do), or what was wrong with the
-/// count.
+/// Returns who was running when the process died (some allocators do under callgrind), or what was
+/// wrong with the counts; an engine's own error stands in its place.
 pub fn count(
     spawner: &Spawner,
     case: &Case,
-    engine: usize,
-    round_ns: f64,
+    engines: &[(usize, f64)],
     out: &Path,
-) -> Result<f64> {
-    let exe = spawner.executable(case, Flavour::Plain)?;
+) -> Result<Vec<Result<f64>>, Death> {
+    let lost =
+        |error: anyhow::Error| Death { slot: None, why: format!("under callgrind: {error:#}") };
+    let exe = spawner.executable(case, Flavour::Plain).map_err(lost)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-    let rounds = (NATIVE_NS / round_ns.max(1e-3)).ceil().clamp(1.0, 1e7) as u64;
+    let rounds = |round_ns: f64| (NATIVE_NS / round_ns.max(1e-3)).ceil().clamp(1.0, 1e7) as u64;
+    let rounds: Vec<u64> = engines.iter().map(|&(_, round_ns)| rounds(round_ns)).collect();
+    let slots: Vec<usize> = engines.iter().map(|&(engine, _)| engine).collect();
     let mut command = Command::new("valgrind");
     command
-        .args(["--tool=callgrind", "--collect-atstart=no", "--quiet"])
+        .args(["--tool=callgrind", "--collect-atstart=no", "--instr-atstart=no", "--quiet"])
         .arg(format!("--toggle-collect={MEASURED}*"))
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(exe)
         .arg("worker")
         .env_clear()
         .envs(KEPT.iter().filter_map(|key| Some((key, std::env::var_os(key)?))));
-    let answer = spawner
-        .run_command(
-            &mut command,
-            case,
-            &[engine],
-            Task::Instructions { rounds },
-            Duration::from_secs(280),
-        )
-        .map_err(|death| anyhow::anyhow!("under callgrind: {}", death.why))?;
-    let text = fs::read_to_string(out).with_context(|| format!("reading {}", out.display()));
-    let _ = fs::remove_file(out);
-    let Some(slot) = answer.slots.first() else { bail!("under callgrind: no answer") };
-    if let Some(error) = &slot.error {
-        bail!("under callgrind: {error}");
-    }
-    let total = total(&text?)?;
-    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-    let ops = rounds as f64 * slot.ops_per_round as f64;
-    Ok(total / ops)
+    let limit = Duration::from_secs(280);
+    let answer =
+        spawner.run_command(&mut command, case, &slots, Task::Instructions, &rounds, limit);
+    let notes = read_notes(out);
+    let answer = answer
+        .map_err(|death| Death { why: format!("under callgrind: {}", death.why), ..death })?;
+    let notes = notes.map_err(lost)?;
+    Ok(answer
+        .slots
+        .iter()
+        .enumerate()
+        .map(|(index, slot)| {
+            if let Some(error) = &slot.error {
+                bail!("under callgrind: {error}");
+            }
+            let total =
+                notes.get(&index).with_context(|| format!("callgrind never left {MEASURED}"))?;
+            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+            let ops = slot.rounds as f64 * slot.ops_per_round as f64;
+            Ok(total / ops)
+        })
+        .collect())
 }
 
-/// Reads the total of the first event (instructions) from a callgrind file.
-fn total(text: &str) -> Result<f64> {
+/// Reads callgrind's notes beside `out`, by slot, and removes them.
+fn read_notes(out: &Path) -> Result<BTreeMap<usize, f64>> {
+    let name = out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut notes = BTreeMap::new();
+    for entry in fs::read_dir(out.parent().unwrap_or(Path::new(".")))? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(number) = file.strip_prefix(&name) else { continue };
+        if !number.is_empty() && !number.starts_with('.') {
+            continue;
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()));
+        let _ = fs::remove_file(&path);
+        if let Some((slot, total)) = note_of(&text?)? {
+            notes.insert(slot, total);
+        }
+    }
+    Ok(notes)
+}
+
+/// Reads a note: its slot and the total of the first event (instructions). What callgrind writes on
+/// its own at the end of the process is none.
+fn note_of(text: &str) -> Result<Option<(usize, f64)>> {
+    let slot = text.lines().find_map(|line| line.strip_prefix("desc: Trigger: Client Request: "));
+    let Some(slot) = slot.and_then(|slot| slot.trim().parse().ok()) else { return Ok(None) };
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")))
@@ -92,7 +159,7 @@ fn total(text: &str) -> Result<f64> {
     if total == 0.0 {
         bail!("callgrind never entered {MEASURED}");
     }
-    Ok(total)
+    Ok(Some((slot, total)))
 }
 
 #[cfg(test)]
@@ -100,10 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_read_and_nothing_is_an_error() {
-        assert_eq!(total("version: 1\nevents: Ir\nfn=(1) x\n1 5\ntotals: 1234\n").unwrap(), 1234.0);
-        assert!(total("totals: 0").unwrap_err().to_string().contains(MEASURED));
-        assert!(total("events: Ir").is_err());
-        assert!(total("totals: many").unwrap_err().to_string().contains("many"));
+    fn notes_are_read_and_nothing_is_an_error() {
+        let note = |rest: &str| {
+            note_of(&format!("version: 1\ndesc: Trigger: Client Request: 7\nevents: Ir\n{rest}"))
+        };
+        assert_eq!(note("fn=(1) x\n1 5\ntotals: 1234\n").unwrap(), Some((7, 1234.0)));
+        assert_eq!(note_of("desc: Trigger: Program termination\ntotals: 5\n").unwrap(), None);
+        assert!(note("totals: 0").unwrap_err().to_string().contains(MEASURED));
+        assert!(note("events: Ir").is_err());
+        assert!(note("totals: many").unwrap_err().to_string().contains("many"));
     }
 }

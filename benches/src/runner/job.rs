@@ -39,6 +39,9 @@ pub struct Job {
     pub slots: Vec<(String, String)>,
     /// What to do with them.
     pub task: Task,
+    /// [`Task::Instructions`]: rounds of each slot; none for other tasks.
+    #[serde(default)]
+    pub rounds: Vec<u64>,
     /// The black box.
     pub black_box: PathBuf,
 }
@@ -71,11 +74,8 @@ pub enum Task {
         /// How long the warm part lasts, about.
         sample_ns: u64,
     },
-    /// Runs one engine between the marks that callgrind looks for.
-    Instructions {
-        /// Rounds between the marks.
-        rounds: u64,
-    },
+    /// Runs each between the marks that callgrind looks for, [`Job::rounds`] times.
+    Instructions,
     /// Times single operations.
     Tail {
         /// Turns.

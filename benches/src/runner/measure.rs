@@ -22,6 +22,8 @@ use crate::threads;
 pub const AA_TOLERANCE: f64 = 0.02;
 /// Why an engine that was not asked for has no figures; its row is left out.
 const NOT_NEEDED: &str = "not needed";
+/// Cases whose shortest rounds last longer are counted under callgrind only when asked for one by one.
+const LONG_ROUND_NS: f64 = 25e6;
 /// Percentiles for a tail case: passes in one process.
 const TAIL_SWEEPS: u32 = 6;
 
@@ -73,6 +75,8 @@ pub struct Session {
     pub notes: Vec<String>,
     /// The engines to measure of a case, by index; all of them for a case that is not listed.
     pub needed: BTreeMap<&'static str, BTreeSet<usize>>,
+    /// Count the instructions of rounds that take a minute under callgrind.
+    pub long_counts: bool,
     scratch: PathBuf,
     valgrind: Result<(), String>,
 }
@@ -93,6 +97,7 @@ impl Session {
             probes: Vec::new(),
             notes,
             needed: BTreeMap::new(),
+            long_counts: false,
             scratch: scratch.to_owned(),
             valgrind,
         }
@@ -111,15 +116,14 @@ impl Session {
                 &Data { engines: failed(case, &error.to_string()), ..Data::default() },
             );
         }
+        let limited = self.budget.limits.is_some();
         let began = Instant::now();
         // Half for the times: a second try and the counts come out of the rest.
         let mut data = self.timed(case, share / 2, step);
         let time_left = share.saturating_sub(began.elapsed()) / 2;
-        if let Some(aa) =
-            not_done(case, &data).filter(|_| time_left > share / 6 || !self.budget.quick)
-        {
+        if let Some(aa) = not_done(case, &data).filter(|_| time_left > share / 6 || !limited) {
             step(&format!("again: A/A was {:.3}", aa.ratio));
-            let again = self.timed(case, if self.budget.quick { time_left } else { share }, step);
+            let again = self.timed(case, if limited { time_left } else { share }, step);
             if not_done(case, &again).is_none_or(|second| miss(&second) < miss(&aa)) {
                 data = again;
             }
@@ -180,7 +184,7 @@ impl Session {
             if done >= budget.processes && (resolved(case, &data) || !next_fits) {
                 break;
             }
-            if budget.quick && done >= 2 && !next_fits {
+            if budget.limits.is_some() && done >= 2 && !next_fits {
                 break;
             }
         }
@@ -301,17 +305,60 @@ impl Session {
 
     fn instructions(&mut self, case: &Case, data: &mut Data, step: &mut dyn FnMut(&str)) {
         step("instructions");
-        let work = alive(data);
-        let counted = in_parallel(&work, threads::cpus().len().min(4), |&engine| {
-            let out = self.scratch.join(format!("callgrind-{}-{engine}", std::process::id()));
-            instructions::count(&self.spawner, case, engine, data.engines[engine].round_ns, &out)
+        let work: Vec<(usize, f64)> =
+            alive(data).into_iter().map(|engine| (engine, data.engines[engine].round_ns)).collect();
+        let shortest_ns = work.iter().map(|&(_, round_ns)| round_ns).fold(f64::MAX, f64::min);
+        if shortest_ns > LONG_ROUND_NS && !work.is_empty() && !self.long_counts {
+            self.notes.push(format!(
+                "{}: instructions: not counted: a round takes {:.0} ms and more, a hundred times \
+                 that under callgrind; ask with --case",
+                case.id,
+                shortest_ns / 1e6
+            ));
+            return;
+        }
+        // A process for each CPU, as starting one takes longer than most engines' rounds.
+        let width = threads::cpus().len().clamp(1, 4).min(work.len().max(1));
+        let shares: Vec<Vec<(usize, f64)>> =
+            (0..width).map(|at| work.iter().copied().skip(at).step_by(width).collect()).collect();
+        let numbered: Vec<(usize, &Vec<(usize, f64)>)> = shares.iter().enumerate().collect();
+        let counted = in_parallel(&numbered, width, |&(number, share)| {
+            let out = self.scratch.join(format!("callgrind-{}-{number}", std::process::id()));
+            self.count(case, share, &out)
         });
-        for (engine, result) in work.into_iter().zip(counted) {
+        for (engine, result) in counted.into_iter().flatten() {
             match result {
                 Ok(count) => data.engines[engine].gross_instructions = Some(count),
-                Err(error) => self.counting_failed(case, engine, &format!("{error:#}")),
+                Err(error) => self.counting_failed(case, engine, &error),
             }
         }
+    }
+
+    /// Counts the instructions of some engines, again without those that killed the process.
+    fn count(
+        &self,
+        case: &Case,
+        engines: &[(usize, f64)],
+        out: &Path,
+    ) -> Vec<(usize, Result<f64, String>)> {
+        let mut left = engines.to_vec();
+        let mut counted = Vec::new();
+        while !left.is_empty() {
+            match instructions::count(&self.spawner, case, &left, out) {
+                Ok(counts) => {
+                    let counts = counts.into_iter().map(|c| c.map_err(|e| format!("{e:#}")));
+                    counted.extend(left.iter().map(|&(engine, _)| engine).zip(counts));
+                    break;
+                }
+                Err(Death { slot: Some(slot), why }) if slot < left.len() => {
+                    counted.push((left.remove(slot).0, Err(why)));
+                }
+                Err(Death { why, .. }) => {
+                    counted.extend(left.drain(..).map(|(engine, _)| (engine, Err(why.clone()))));
+                }
+            }
+        }
+        counted
     }
 }
 
@@ -402,6 +449,7 @@ pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
         probes: Vec::new(),
         notes: Vec::new(),
         needed: BTreeMap::new(),
+        long_counts: false,
         scratch: PathBuf::new(),
         valgrind: Err(String::new()),
     };

@@ -110,10 +110,11 @@ impl Spawner {
     ) -> Result<Answer, Death> {
         let exe =
             self.executable(case, flavour).map_err(|e| Death { slot: None, why: e.to_string() })?;
-        self.run_command(Command::new(exe).arg("worker"), case, slots, task, timeout)
+        self.run_command(Command::new(exe).arg("worker"), case, slots, task, &[], timeout)
     }
 
-    /// As [`run`](Self::run), with a command of the caller's that ends in a worker.
+    /// As [`run`](Self::run), with a command of the caller's that ends in a worker, and the rounds of
+    /// each slot where the task wants them.
     ///
     /// # Errors
     ///
@@ -124,6 +125,7 @@ impl Spawner {
         case: &Case,
         slots: &[usize],
         task: Task,
+        rounds: &[u64],
         timeout: Duration,
     ) -> Result<Answer, Death> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
@@ -140,6 +142,7 @@ impl Spawner {
                 })
                 .collect(),
             task,
+            rounds: rounds.to_vec(),
             black_box: black_box.clone(),
         };
         let result = converse(command, &job, timeout);

@@ -19,7 +19,7 @@ use crate::case::{Case, Engine, Role};
 use crate::counting;
 use crate::profile;
 use crate::runner::job::{Answer, BlackBox, Job, Sample, SlotAnswer, Tail, Task};
-use crate::runner::{canary, probe, rusage};
+use crate::runner::{canary, instructions, probe, rusage};
 use crate::threads;
 
 /// What the last panic said.
@@ -215,9 +215,7 @@ fn perform(job: &Job) -> Result<Answer> {
                 allocs(slot, sample_ns)?;
             }
         }
-        Task::Instructions { rounds } => {
-            slots.iter_mut().for_each(|slot| instructions(slot, rounds))
-        }
+        Task::Instructions => count_instructions(&mut slots, &job.rounds, &recorder),
         Task::Profile { millis, heap } => {
             let [slot] = &mut slots[..] else { bail!("a profile has one engine") };
             if let Some(engine) = &mut slot.engine {
@@ -379,14 +377,28 @@ fn allocs(slot: &mut Slot, sample_ns: u64) -> Result<()> {
     Ok(())
 }
 
-fn instructions(slot: &mut Slot, rounds: u64) {
-    // Straight to the engine: callgrind's own mark is the inner function's entry and exit, so the
+/// One after the other, so that one process under callgrind, whose start takes longer than most
+/// engines' rounds, serves all.
+fn count_instructions(slots: &mut [Slot], rounds: &[u64], recorder: &BlackBox) {
+    // Straight to the engines: callgrind's own mark is the inner function's entry and exit, so the
     // warm-up must not pass through it.
-    let warm = slot.attempt(|engine| engine.run(1));
-    slot.answer.rounds = rounds;
-    slot.answer.ops_per_round = slot.attempt(|engine| engine.ops_per_round()).unwrap_or(0);
-    if slot.run(rounds).is_some() && slot.checked && slot.answer.checksum != warm {
-        slot.fail("its checksum depends on the number of rounds".to_owned());
+    let warm: Vec<Option<u64>> = slots
+        .iter_mut()
+        .enumerate()
+        .map(|(index, slot)| {
+            recorder.note(index);
+            slot.answer.ops_per_round = slot.attempt(|engine| engine.ops_per_round()).unwrap_or(0);
+            slot.attempt(|engine| engine.run(1))
+        })
+        .collect();
+    instructions::watch();
+    for (index, (slot, warm)) in slots.iter_mut().zip(warm).enumerate() {
+        recorder.note(index);
+        slot.answer.rounds = rounds.get(index).copied().unwrap_or(1);
+        if slot.run(slot.answer.rounds).is_some() && slot.checked && slot.answer.checksum != warm {
+            slot.fail("its checksum depends on the number of rounds".to_owned());
+        }
+        instructions::note(index);
     }
 }
 
