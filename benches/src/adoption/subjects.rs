@@ -32,102 +32,12 @@ pub(super) const SUBJECTS: &[Subject] = &[
             fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
         ",
     },
-    Subject {
-        table: "alloc-linear",
-        package: "bumpalo",
-        path: None,
-        beside: &[],
-        probe: "
-            use bumpalo::Bump as Region;
-            fn new() -> Region { Region::with_capacity(4096) }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
-        ",
-    },
-    Subject {
-        table: "alloc-linear",
-        package: "bump-scope",
-        path: None,
-        beside: &[],
-        probe: "
-            use bump_scope::traits::BumpAllocatorTyped;
-            type Region = bump_scope::Bump;
-            fn new() -> Region { Region::with_size(4096) }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value).into_mut() }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 { region.allocate_layout(layout).as_ptr() }
-        ",
-    },
-    Subject {
-        table: "alloc-linear",
-        package: "blink-alloc",
-        path: None,
-        beside: &[],
-        probe: "
-            type Region = blink_alloc::Blink;
-            fn new() -> Region { Region::new() }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { region.put_no_drop(value) }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 {
-                match region.allocator().allocate(layout) {
-                    Ok(block) => block.as_ptr().cast(),
-                    Err(_) => std::alloc::handle_alloc_error(layout),
-                }
-            }
-        ",
-    },
-    Subject {
-        table: "alloc-linear",
-        package: "scoped-arena",
-        path: None,
-        beside: &[],
-        probe: "
-            type Region = scoped_arena::Scope<'static>;
-            fn new() -> Region { Region::with_capacity(4096) }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { region.to_scope(value) }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc(layout).as_mut_ptr().cast() }
-        ",
-    },
-    Subject {
-        table: "alloc-linear",
-        package: "oxc_allocator",
-        path: None,
-        beside: &[],
-        probe: "
-            use oxc_allocator::Allocator as Region;
-            fn new() -> Region { Region::with_capacity(4096) }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
-        ",
-    },
-    Subject {
-        table: "alloc-linear",
-        package: "multitude",
-        path: None,
-        beside: &["allocator-api2"],
-        probe: "
-            use allocator_api2::alloc::Allocator;
-            type Region = multitude::Arena;
-            fn new() -> Region { Region::new() }
-            #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { multitude::Alloc::leak(region.alloc(value)) }
-            #[inline(always)]
-            fn block(region: &Region, layout: Layout) -> *mut u8 {
-                match Allocator::allocate(&region, layout) {
-                    Ok(block) => block.as_ptr().cast(),
-                    Err(_) => std::alloc::handle_alloc_error(layout),
-                }
-            }
-        ",
-    },
+    bumpalo("alloc-linear"),
+    bump_scope("alloc-linear"),
+    blink_alloc("alloc-linear"),
+    scoped_arena("alloc-linear"),
+    oxc_allocator("alloc-linear"),
+    multitude("alloc-linear"),
     Subject {
         table: "alloc-stack",
         package: "alloc-stack",
@@ -181,7 +91,141 @@ pub(super) const SUBJECTS: &[Subject] = &[
             }
         ",
     },
+    Subject {
+        table: "alloc-arena",
+        package: "alloc-arena",
+        path: Some("crates/alloc-arena"),
+        beside: &[],
+        probe: "
+            use alloc_arena::Arena as Region;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    },
+    bumpalo("alloc-arena"),
+    bump_scope("alloc-arena"),
+    blink_alloc("alloc-arena"),
+    scoped_arena("alloc-arena"),
+    oxc_allocator("alloc-arena"),
+    multitude("alloc-arena"),
 ];
+
+const fn bumpalo(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "bumpalo",
+        path: None,
+        beside: &[],
+        probe: "
+            use bumpalo::Bump as Region;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    }
+}
+
+const fn bump_scope(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "bump-scope",
+        path: None,
+        beside: &[],
+        probe: "
+            use bump_scope::traits::BumpAllocatorTyped;
+            type Region = bump_scope::Bump;
+            fn new() -> Region { Region::with_size(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value).into_mut() }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.allocate_layout(layout).as_ptr() }
+        ",
+    }
+}
+
+const fn blink_alloc(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "blink-alloc",
+        path: None,
+        beside: &[],
+        probe: "
+            type Region = blink_alloc::Blink;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.put_no_drop(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                match region.allocator().allocate(layout) {
+                    Ok(block) => block.as_ptr().cast(),
+                    Err(_) => std::alloc::handle_alloc_error(layout),
+                }
+            }
+        ",
+    }
+}
+
+const fn scoped_arena(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "scoped-arena",
+        path: None,
+        beside: &[],
+        probe: "
+            type Region = scoped_arena::Scope<'static>;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.to_scope(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc(layout).as_mut_ptr().cast() }
+        ",
+    }
+}
+
+const fn oxc_allocator(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "oxc_allocator",
+        path: None,
+        beside: &[],
+        probe: "
+            use oxc_allocator::Allocator as Region;
+            fn new() -> Region { Region::with_capacity(4096) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { region.alloc(value) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
+        ",
+    }
+}
+
+const fn multitude(table: &'static str) -> Subject {
+    Subject {
+        table,
+        package: "multitude",
+        path: None,
+        beside: &["allocator-api2"],
+        probe: "
+            use allocator_api2::alloc::Allocator;
+            type Region = multitude::Arena;
+            fn new() -> Region { Region::new() }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value { multitude::Alloc::leak(region.alloc(value)) }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                match Allocator::allocate(&region, layout) {
+                    Ok(block) => block.as_ptr().cast(),
+                    Err(_) => std::alloc::handle_alloc_error(layout),
+                }
+            }
+        ",
+    }
+}
 
 /// The program without an allocator: what all of them share.
 pub(super) const BARE: &str = "

@@ -26,6 +26,62 @@ pub struct Scope<const MIN_ALIGN: usize, const UP: bool>(Inner<MIN_ALIGN, UP>)
 where
     MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment;
 
+macro_rules! forward {
+    () => {
+        #[inline]
+        fn alloc<T: Copy>(&self, value: T) -> &mut T {
+            self.0.alloc(value).into_mut()
+        }
+
+        #[inline]
+        fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
+            self.0.allocate_layout(layout)
+        }
+
+        #[inline]
+        fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T] {
+            self.0.alloc_slice_copy(values).into_mut()
+        }
+
+        #[inline]
+        fn alloc_str(&self, text: &str) -> &str {
+            self.0.alloc_str(text).into_ref()
+        }
+
+        #[inline]
+        unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+            self.0.reset();
+        }
+    };
+}
+
+/// `Bump::new()`, bumping upwards: its defaults, told nothing of how much will be asked for.
+#[derive(Debug)]
+pub struct New(Inner<1, true>);
+
+impl Region for New {
+    const ABOUT: About = About {
+        name: "bump-scope",
+        config: "default",
+        package: "bump-scope",
+        why: "Bump::new(), as most users write it: upwards, from a small first chunk",
+        role: Role::Peer,
+    };
+
+    fn with_capacity(_: usize) -> Self {
+        Self(Inner::new())
+    }
+
+    forward!();
+}
+
+impl Bump for New {
+    #[inline]
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
 impl<const MIN_ALIGN: usize, const UP: bool> Region for Scope<MIN_ALIGN, UP>
 where
     MinimumAlignment<MIN_ALIGN>: SupportedMinimumAlignment,
@@ -53,30 +109,7 @@ where
         Self(Inner::with_size(bytes + 256))
     }
 
-    #[inline]
-    fn alloc<T: Copy>(&self, value: T) -> &mut T {
-        self.0.alloc(value).into_mut()
-    }
-
-    #[inline]
-    fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
-        self.0.allocate_layout(layout)
-    }
-
-    #[inline]
-    fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T] {
-        self.0.alloc_slice_copy(values).into_mut()
-    }
-
-    #[inline]
-    fn alloc_str(&self, text: &str) -> &str {
-        self.0.alloc_str(text).into_ref()
-    }
-
-    #[inline]
-    unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {
-        self.0.reset();
-    }
+    forward!();
 }
 
 impl<const MIN_ALIGN: usize, const UP: bool> Bump for Scope<MIN_ALIGN, UP>

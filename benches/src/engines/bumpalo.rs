@@ -7,6 +7,7 @@ use allocator_api2::alloc::Allocator;
 use bumpalo::Bump as Inner;
 
 use super::lifo::Lifo;
+use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
 
@@ -164,4 +165,50 @@ impl Lifo for New {
 
 impl<const MIN_ALIGN: usize> Lifo for WithCapacity<MIN_ALIGN> {
     lifo!();
+}
+
+/// `bumpalo_herd::Herd`: each thread borrows a whole `Bump` for a round.
+#[derive(Debug)]
+pub struct Herd(bumpalo_herd::Herd);
+
+impl Shared for Herd {
+    const ABOUT: About = About {
+        name: "bumpalo-herd",
+        config: "default",
+        package: "bumpalo-herd",
+        why: "a Bump borrowed from the herd by each thread and round, as its documentation advises",
+        role: Role::Peer,
+    };
+
+    type Own = ();
+
+    type Local<'a, 'l> = bumpalo_herd::Member<'a>;
+
+    /// It takes no capacity: after a few rounds each Bump's last chunk holds one.
+    fn with_capacity(_: usize, _: usize) -> Self {
+        Self(bumpalo_herd::Herd::new())
+    }
+
+    fn join(&self) {}
+
+    #[inline]
+    fn with_local<'a, T>(
+        &'a self,
+        (): &'a mut (),
+        work: impl for<'l> FnOnce(&Self::Local<'a, 'l>) -> T,
+    ) -> T {
+        work(&self.0.get())
+    }
+
+    #[inline]
+    fn alloc<T: Copy + Send + 'static>(local: &Self::Local<'_, '_>, value: T) -> NonNull<T> {
+        NonNull::from(local.alloc(value))
+    }
+
+    #[inline]
+    unsafe fn leave<T: Copy>(&self, (): &mut (), _: &[NonNull<T>]) {}
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
 }

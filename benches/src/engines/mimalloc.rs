@@ -17,6 +17,14 @@ const MALLOC_ALIGN: usize = 16;
 #[derive(Debug)]
 pub struct Mimalloc;
 
+/// Whether this executable's global allocator is mimalloc.
+#[must_use]
+pub fn is_global() -> bool {
+    let block = Box::new(1_u64);
+    // SAFETY: asks about an address, whoever it belongs to.
+    unsafe { mi::mi_is_in_heap_region((&raw const *block).cast()) }
+}
+
 #[inline]
 fn naturally_aligned(layout: Layout) -> bool {
     layout.align() <= MALLOC_ALIGN && layout.align() <= layout.size()

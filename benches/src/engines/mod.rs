@@ -27,6 +27,7 @@ use allocator_api2::alloc::Allocator;
 
 use crate::case::{Engine, EngineSpec, Role};
 
+pub mod arena;
 pub mod blink_alloc;
 pub mod boxes;
 pub mod bump_scope;
@@ -34,6 +35,7 @@ pub mod bumpalo;
 pub mod dynstack;
 pub mod glibc;
 pub mod heap;
+pub mod ideal;
 pub mod jemalloc;
 pub mod lifo;
 pub mod linear;
@@ -47,6 +49,7 @@ pub mod shared;
 pub mod snmalloc;
 pub mod stack;
 pub mod stack_allocator;
+pub mod typed_arena;
 
 /// What the tables say of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -240,6 +243,25 @@ macro_rules! bump_peers {
             $spec::<$crate::engines::oxc::New>(),
             $spec::<$crate::engines::oxc::WithCapacity>(),
             $spec::<$crate::engines::multitude::New>(),
+            $spec::<$crate::engines::multitude::WithCapacity>(),
+        ]
+    };
+}
+
+/// Applies a generic `fn<R: Region>() -> EngineSpec` to the configurations of bump peers that differ
+/// in a program: one that keeps its region from file to file has the same chunks whatever capacity it
+/// stated, and a round takes a tenth of a second.
+#[macro_export]
+macro_rules! program_peers {
+    ($spec:ident) => {
+        [
+            $spec::<$crate::engines::bumpalo::New>(),
+            $spec::<$crate::engines::bumpalo::WithCapacity<8>>(),
+            $spec::<$crate::engines::bump_scope::Scope<1, true>>(),
+            $spec::<$crate::engines::bump_scope::Scope<8, false>>(),
+            $spec::<$crate::engines::blink_alloc::WithCapacity>(),
+            $spec::<$crate::engines::scoped_arena::WithCapacity>(),
+            $spec::<$crate::engines::oxc::WithCapacity>(),
             $spec::<$crate::engines::multitude::WithCapacity>(),
         ]
     };

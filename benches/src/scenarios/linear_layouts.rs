@@ -20,7 +20,10 @@ use crate::engines::{self, Region};
 use crate::{bump_peers, heap_peer, heap_peers};
 
 /// Blocks a round.
-const BLOCKS: usize = 1000;
+pub(super) const BLOCKS: usize = 1000;
+
+/// Longest block.
+pub(super) const MAX_BYTES: usize = 256;
 
 /// Twice what a round needs.
 const CAPACITY_BYTES: usize = 288 * 1024;
@@ -44,13 +47,13 @@ pub(super) fn cases() -> Vec<Case> {
         model: Model::Latency,
         unit: "allocation",
         input: || synthetic(0, BLOCKS as u64),
-        working_set_bytes: table().iter().map(|layout| layout.size() as u64).sum(),
+        working_set_bytes: table(BLOCKS, MAX_BYTES).iter().map(|layout| layout.size() as u64).sum(),
         threads: 1,
         engines,
     }]
 }
 
-fn layouts<R: Region>() -> EngineSpec {
+pub(super) fn layouts<R: Region>() -> EngineSpec {
     engines::spec::<R>(Layouts::<R, Plain>::build)
 }
 
@@ -59,14 +62,14 @@ fn burst() -> EngineSpec {
         .configured("burst", "one guard a round keeps the cursor in a register")
 }
 
-/// The round's layouts: the same in every process.
-fn table() -> Vec<Layout> {
+/// `count` layouts of 8 to `max_bytes` bytes: the same in every process.
+pub(super) fn table(count: usize, max_bytes: usize) -> Vec<Layout> {
     let mut numbers = numbers(0x006C_6179);
-    (0..BLOCKS)
+    (0..count)
         .map(|_| {
-            let bytes = numbers.random_range(8..=256);
+            let bytes = numbers.random_range(8..=max_bytes);
             let align = 1 << numbers.random_range(0..=4);
-            Layout::from_size_align(bytes, align).expect("at most 256 bytes, alignment 16")
+            Layout::from_size_align(bytes, align).expect("a small block, alignment 16 at most")
         })
         .collect()
 }
@@ -99,7 +102,7 @@ impl Fill<Linear<1>> for Burst {
 
 /// The loop of every engine: a layout read, the block's first byte written, its pointer kept.
 #[inline(always)]
-fn fill_with(
+pub(super) fn fill_with(
     layouts: &[Layout],
     blocks: &mut [NonNull<u8>],
     mut alloc: impl FnMut(Layout) -> NonNull<u8>,
@@ -119,22 +122,24 @@ struct Layouts<R, F> {
     fill: PhantomData<F>,
 }
 
-impl<R: Region, F> Layouts<R, F> {
-    /// Fills every block to its end, then reads all back: the sum is right only if no block
-    /// overlaps another, ends early, or is misaligned.
-    fn sum(&self) -> u64 {
-        for ((&block, layout), tag) in self.blocks.iter().zip(&self.layouts).zip(0_u32..) {
-            // SAFETY: ours, and as long as its layout says.
-            unsafe { block.write_bytes(tag.to_le_bytes()[0] ^ 0xA5, layout.size()) };
-        }
-        self.blocks.iter().zip(&self.layouts).fold(0, |sum, (&block, layout)| {
-            let misaligned = (block.addr().get() % layout.align()) as u64;
-            // SAFETY: ours, as long as its layout says, and filled just now.
-            let bytes = unsafe { NonNull::slice_from_raw_parts(block, layout.size()).as_ref() };
-            let (first, last) = (bytes[0], bytes[bytes.len() - 1]);
-            [misaligned, u64::from(first), u64::from(last)].into_iter().fold(sum, fold)
-        })
+/// Fills every block to its end, then reads all back: the sum is right only if no block overlaps
+/// another, ends early, or is misaligned.
+///
+/// # Safety
+///
+/// The blocks are live, each of the layout beside it, and nobody else's.
+pub(super) unsafe fn sum_of(blocks: &[NonNull<u8>], layouts: &[Layout]) -> u64 {
+    for ((&block, layout), tag) in blocks.iter().zip(layouts).zip(0_u32..) {
+        // SAFETY: ours, and as long as its layout says.
+        unsafe { block.write_bytes(tag.to_le_bytes()[0] ^ 0xA5, layout.size()) };
     }
+    blocks.iter().zip(layouts).fold(0, |sum, (&block, layout)| {
+        let misaligned = (block.addr().get() % layout.align()) as u64;
+        // SAFETY: ours, as long as its layout says, and filled just now.
+        let bytes = unsafe { NonNull::slice_from_raw_parts(block, layout.size()).as_ref() };
+        let (first, last) = (bytes[0], bytes[bytes.len() - 1]);
+        [misaligned, u64::from(first), u64::from(last)].into_iter().fold(sum, fold)
+    })
 }
 
 impl<R: Region, F: Fill<R>> Round for Layouts<R, F> {
@@ -143,7 +148,7 @@ impl<R: Region, F: Fill<R>> Round for Layouts<R, F> {
     fn new() -> Self {
         Self {
             region: R::with_capacity(CAPACITY_BYTES),
-            layouts: table(),
+            layouts: table(BLOCKS, MAX_BYTES),
             blocks: vec![NonNull::dangling(); BLOCKS],
             fill: PhantomData,
         }
@@ -152,7 +157,12 @@ impl<R: Region, F: Fill<R>> Round for Layouts<R, F> {
     #[inline]
     fn round(&mut self, sum: bool) -> u64 {
         F::fill(&self.region, &self.layouts, &mut self.blocks);
-        let sum = if sum { self.sum() } else { 0 };
+        let sum = if sum {
+            // SAFETY: this round's blocks beside the layouts they were asked with.
+            unsafe { sum_of(&self.blocks, &self.layouts) }
+        } else {
+            0
+        };
         let blocks = self.blocks.iter().copied().zip(self.layouts.iter().copied());
         // SAFETY: 1. this round's blocks beside the layouts they were asked with; 2. the next
         // round overwrites the table.

@@ -20,7 +20,7 @@ use crate::engines::shared::{PerThread, Shared};
 use crate::engines::{self, blink_alloc, bump_scope, bumpalo, jemalloc, mimalloc, snmalloc};
 
 /// Values a thread and round.
-const VALUES: usize = 16 * 1024;
+pub(super) const VALUES: usize = 16 * 1024;
 
 /// What a thread needs a round, and some blocks more.
 const BYTES_PER_THREAD: usize = VALUES * size_of::<Value>() + 256 * 1024;
@@ -78,11 +78,11 @@ fn case<const THREADS: usize>(id: &'static str, what: &'static str) -> Case {
     }
 }
 
-fn heap<M: Malloc, const THREADS: usize>() -> EngineSpec {
+pub(super) fn heap<M: Malloc, const THREADS: usize>() -> EngineSpec {
     spec::<PerThread<Heap<M>>, THREADS>().counted_on(&spec::<PerThread<Heap<Counted>>, THREADS>())
 }
 
-fn spec<S: Shared, const THREADS: usize>() -> EngineSpec {
+pub(super) fn spec<S: Shared, const THREADS: usize>() -> EngineSpec {
     engines::spec_of(S::ABOUT, || {
         let mut team = Team::new(THREADS, Together::<S>::new(THREADS));
         team.run(super::WARM_ROUNDS);

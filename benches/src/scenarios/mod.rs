@@ -6,7 +6,15 @@
 
 use crate::case::{Case, Engine};
 
+pub mod arena;
+mod arena_fresh;
+mod arena_growing;
+mod arena_parallel;
+mod arena_requests;
+mod arena_reset;
+mod arena_trees;
 pub mod checksum;
+pub mod heap_top;
 pub mod linear;
 pub mod linear_collections;
 pub mod linear_copies;
@@ -30,6 +38,7 @@ pub mod team;
 pub fn all() -> Vec<Case> {
     let mut cases = linear::cases();
     cases.extend(stack::cases());
+    cases.extend(arena::cases());
     cases
 }
 
@@ -48,7 +57,8 @@ pub trait Round: Sized + 'static {
     /// wrote, which costs all engines alike and would drown a fast one if done every time.
     fn round(&mut self, sum: bool) -> u64;
 
-    /// Figures of the engine's own, after the last round: see [`Engine::metrics`].
+    /// Figures of the engine's own, after the last round: see [`Engine::metrics`]. A panic says that
+    /// what was measured is not what the case is about.
     fn metrics(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }

@@ -75,7 +75,6 @@ fn case<T: Traced>(id: &'static str, what: &'static str) -> Case {
     let mut engines = vec![
         heap::<T, crate::engines::glibc::Glibc>().reference(),
         heap::<T, crate::engines::mimalloc::Mimalloc>(),
-        heap::<T, crate::engines::jemalloc::Plain>(),
         heap::<T, crate::engines::jemalloc::SizedFree>(),
         heap::<T, crate::engines::snmalloc::Snmalloc>(),
         spec::<null::Null>(|| Box::new(Idle { script: T::script(), slots: slots(T::script()) })),
@@ -84,10 +83,7 @@ fn case<T: Traced>(id: &'static str, what: &'static str) -> Case {
         region::<T, Linear>().primary(),
         region::<T, Linear<8>>(),
         region::<T, crate::engines::bumpalo::New>(),
-        region::<T, crate::engines::bumpalo::WithCapacity<1>>(),
         region::<T, crate::engines::bumpalo::WithCapacity<8>>(),
-        region::<T, crate::engines::bump_scope::Scope<1, true>>(),
-        region::<T, crate::engines::bump_scope::Scope<1, false>>(),
         region::<T, crate::engines::bump_scope::Scope<8, true>>(),
         region::<T, crate::engines::bump_scope::Scope<8, false>>(),
         region::<T, crate::engines::blink_alloc::WithCapacity>(),

@@ -26,7 +26,6 @@ use crate::scenarios::programs::{
     lexer::{KINDS, Kind, Lexeme, Lexer, unescape},
 };
 use crate::{
-    bump_peers,
     case::{Case, Engine, EngineSpec, Input, Model, Role},
     engines::{
         About, Backing, Bump,
@@ -34,6 +33,7 @@ use crate::{
         spec, spec_of,
     },
     input::registry::{Source, sources},
+    program_peers,
 };
 use alloc_linear::Linear;
 use allocator_api2::{
@@ -67,11 +67,10 @@ pub(super) fn case() -> Case {
     ];
     engines.push(region::<Linear>().primary());
     engines.push(region::<Linear<8>>());
-    engines.extend(bump_peers!(region));
+    engines.extend(program_peers!(region));
     engines.extend([
         heap::<crate::engines::glibc::Glibc>(),
         heap::<crate::engines::mimalloc::Mimalloc>(),
-        heap::<crate::engines::jemalloc::Plain>(),
         heap::<crate::engines::jemalloc::SizedFree>(),
         heap::<crate::engines::snmalloc::Snmalloc>(),
     ]);

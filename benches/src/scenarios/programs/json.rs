@@ -20,7 +20,6 @@ use parser::{Build, Scalar, parse};
 
 use super::{digest, fold};
 use crate::{
-    bump_peers,
     case::{Case, Engine, EngineSpec, Input, Model, Role},
     engines::{
         About, Backing, Bump,
@@ -28,6 +27,7 @@ use crate::{
         spec, spec_of,
     },
     input::metadata,
+    program_peers,
 };
 use allocator_api2::{
     alloc::{Allocator, Global},
@@ -49,11 +49,10 @@ pub(in crate::scenarios) fn case(
     let mut engines =
         vec![program::<Serde>().reference(), program::<SameParser>(), program::<Null>()];
     engines.extend(ours);
-    engines.extend(bump_peers!(region));
+    engines.extend(program_peers!(region));
     engines.extend([
         heap::<crate::engines::glibc::Glibc>(),
         heap::<crate::engines::mimalloc::Mimalloc>(),
-        heap::<crate::engines::jemalloc::Plain>(),
         heap::<crate::engines::jemalloc::SizedFree>(),
         heap::<crate::engines::snmalloc::Snmalloc>(),
     ]);
