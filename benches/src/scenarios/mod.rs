@@ -10,6 +10,7 @@ pub mod arena;
 mod arena_fresh;
 mod arena_growing;
 mod arena_parallel;
+pub mod arena_programs;
 mod arena_requests;
 mod arena_reset;
 mod arena_trees;
@@ -29,6 +30,7 @@ pub mod stack_boxes;
 pub mod stack_dyn;
 pub mod stack_frames;
 pub mod stack_lifo;
+pub mod stack_programs;
 pub mod stack_recursion;
 pub mod stack_scratch;
 pub mod team;
@@ -39,6 +41,8 @@ pub fn all() -> Vec<Case> {
     let mut cases = linear::cases();
     cases.extend(stack::cases());
     cases.extend(arena::cases());
+    cases.extend(arena_programs::cases());
+    cases.extend(stack_programs::cases());
     cases
 }
 

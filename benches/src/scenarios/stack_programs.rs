@@ -1,0 +1,15 @@
+//! Programs whose temporaries die in reverse: what does a stack allocator gain there?
+//!
+//! ```text
+//!   stack/eval/program     an interpreter of vector expressions runs a program     eval
+//! ```
+
+mod eval;
+
+use crate::case::Case;
+
+/// The cases of this file.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    vec![eval::case()]
+}
