@@ -10,6 +10,7 @@ use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
 use std::panic::{catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::Mutex;
 
 type Hook = Cell<Option<fn()>>;
 
@@ -56,9 +57,17 @@ unsafe impl Allocator for Hooked {
 }
 
 thread_local! {
-    static ARENA: &'static Arena<1, Hooked> = Box::leak(Box::new(Arena::new_in(Hooked)));
-    static TYPED: &'static TypedArena<String, Hooked> =
-        Box::leak(Box::new(TypedArena::new_in(Hooked)));
+    static ARENA: &'static Arena<1, Hooked> = leaked(Arena::new_in(Hooked));
+    static TYPED: &'static TypedArena<String, Hooked> = leaked(TypedArena::new_in(Hooked));
+}
+
+/// Leaks a value so that it stays reachable when its thread ends: a leak checker is to see only what
+/// is lost.
+fn leaked<T>(value: T) -> &'static T {
+    static KEPT: Mutex<std::vec::Vec<usize>> = Mutex::new(std::vec::Vec::new());
+    let value = Box::leak(Box::new(value));
+    KEPT.lock().unwrap().push(core::ptr::from_mut(value).expose_provenance());
+    value
 }
 
 #[test]
