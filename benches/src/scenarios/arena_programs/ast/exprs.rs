@@ -558,7 +558,7 @@ impl<'t, S: Store<'t>> Parser<'_, 't, S> {
         } else {
             self.expression()?
         };
-        if starts_block && !(self.is_block_like(&value.what) && !self.goes_on()) {
+        if starts_block && (self.goes_on() || !self.is_block_like(&value.what)) {
             value = self.postfix(value)?;
             value = self.climb(value, 0, true)?;
         }

@@ -28,11 +28,12 @@ impl<'t, S: Store<'t>> Parser<'_, 't, S> {
         }
         let mut first = true;
         let segments = self.list(|parser| {
-            if !first && !(parser.sees(*b"::") && parser.code_at(2) == NAME) {
+            let goes_on = parser.sees(*b"::") && parser.code_at(2) == NAME;
+            if !first && !goes_on {
                 return Ok(None);
             }
             if !first {
-                parser.take_two(*b"::");
+                parser.skip(2);
             }
             first = false;
             parser.segment(place).map(Some)
