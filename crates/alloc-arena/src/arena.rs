@@ -43,6 +43,9 @@
 //! D. Hanson, "Fast Allocation and Deallocation of Memory Based on Object Lifetimes" (1990), for
 //! arenas of chunks that are kept; the direction is N. Fitzgerald's ("Always Bump Downwards", 2019).
 
+mod build;
+mod unwind;
+
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
@@ -50,12 +53,13 @@ use core::ptr::NonNull;
 use alloc_core::place::dangling;
 use alloc_core::{Allocator, ErrorKind, Global, Layout, TryAllocError, bump};
 
+pub(crate) use self::unwind::Mark;
+use crate::ArenaConfig;
 use crate::checkpoint::Records;
 use crate::chunk::{CHUNK_ALIGN, ChunkRef, HEADER_BYTES, at, bytes_for};
 use crate::counters::Counters;
 use crate::drops::DropList;
 use crate::supply::Supply;
-use crate::{ArenaConfig, ConfigError};
 
 /// A bump allocator over chunks that grow, are emptied at once, and kept.
 ///
@@ -104,134 +108,7 @@ pub struct Arena<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
 // never touches them again.
 unsafe impl<const MIN_ALIGN: usize, A: Allocator + Send> Send for Arena<MIN_ALIGN, A> {}
 
-/// A position in an arena: what a frame or a checkpoint goes back to.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    chunk: Option<ChunkRef>,
-    cursor: NonNull<u8>,
-    start: NonNull<u8>,
-    /// The depth from which on large chunks are newer.
-    pub(crate) large: usize,
-}
-
-impl Arena {
-    /// Returns an empty arena over the global allocator, with the default configuration.
-    ///
-    /// No memory is taken until the first allocation.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self::with_min_align()
-    }
-
-    /// Returns an arena whose first chunk has room for `capacity_bytes`.
-    ///
-    /// # Panics
-    ///
-    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
-    #[must_use]
-    pub fn with_capacity(capacity_bytes: usize) -> Self {
-        let arena = Self::new();
-        arena.reserve(capacity_bytes);
-        arena
-    }
-
-    /// Returns an arena whose first chunk has room for `capacity_bytes`, or the reason why it cannot
-    /// be had.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::CapacityOverflow`] for a capacity above `isize::MAX`, [`ErrorKind::Backing`] if
-    /// the global allocator refuses.
-    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
-        let arena = Self::new();
-        arena.try_reserve(capacity_bytes)?;
-        Ok(arena)
-    }
-}
-
-impl Default for Arena {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<const MIN_ALIGN: usize> Arena<MIN_ALIGN> {
-    /// Returns an empty arena whose blocks are all aligned to `MIN_ALIGN`.
-    ///
-    /// ```
-    /// let arena = alloc_arena::Arena::<8>::with_min_align();
-    /// arena.alloc(1u8);
-    /// assert_eq!(arena.used_bytes(), 8);
-    /// ```
-    #[must_use]
-    pub const fn with_min_align() -> Self {
-        Self::from_supply(Supply::new(ArenaConfig::new(), true, Global))
-    }
-
-    /// Returns an empty arena with this configuration.
-    ///
-    /// # Panics
-    ///
-    /// If the configuration is one that no arena can have. See
-    /// [`try_with_config`](Self::try_with_config).
-    #[must_use]
-    #[track_caller]
-    pub fn with_config(config: ArenaConfig) -> Self {
-        match Self::try_with_config(config) {
-            Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
-        }
-    }
-
-    /// Returns an empty arena with this configuration, or says what is wrong with it.
-    ///
-    /// # Errors
-    ///
-    /// The field whose value is out of its limits.
-    pub const fn try_with_config(config: ArenaConfig) -> Result<Self, ConfigError> {
-        match config.check() {
-            Ok(()) => Ok(Self::from_supply(Supply::new(config, true, Global))),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
-    /// Returns an empty arena over `backing`, with the default configuration.
-    ///
-    /// Such an arena does not use the [`ThreadCache`](crate::ThreadCache), not even over
-    /// [`Global`]: the cache is the global allocator's, and only the constructors without a backing
-    /// know that theirs is.
-    #[must_use]
-    pub const fn new_in(backing: A) -> Self {
-        Self::from_supply(Supply::new(ArenaConfig::new(), false, backing))
-    }
-
-    /// Returns an empty arena over `backing` with this configuration.
-    ///
-    /// # Panics
-    ///
-    /// If the configuration is one that no arena can have.
-    #[must_use]
-    #[track_caller]
-    pub fn with_config_in(config: ArenaConfig, backing: A) -> Self {
-        match Self::try_with_config_in(config, backing) {
-            Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
-        }
-    }
-
-    /// Returns an empty arena over `backing` with this configuration, or says what is wrong with it;
-    /// `backing` is dropped then.
-    ///
-    /// # Errors
-    ///
-    /// The field whose value is out of its limits.
-    pub fn try_with_config_in(config: ArenaConfig, backing: A) -> Result<Self, ConfigError> {
-        config.check()?;
-        Ok(Self::from_supply(Supply::new(config, false, backing)))
-    }
-
     /// Where the free part of an arena without chunk begins: nowhere, aligned.
     const NOWHERE: NonNull<u8> = {
         assert!(MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two");
@@ -468,145 +345,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// The depth that the next large chunk has at least.
     fn large_depth(&self) -> usize {
         self.large.get().map_or(0, |large| large.depth() + 1)
-    }
-
-    /// Empties the arena: all its memory is free again, and kept for what comes next.
-    ///
-    /// Values from [`alloc_drop`](Self::alloc_drop) are dropped, the newest first. Chunks that stay
-    /// unused for some resets are given back ([`ArenaConfig::decay_resets`]). That nothing is
-    /// borrowed from the arena any more is checked by the compiler.
-    ///
-    /// # Complexity
-    ///
-    /// A few stores for each chunk in use; in debug builds what was handed out is overwritten with
-    /// `0xA5`, so that stale pointers kept by `unsafe` code show.
-    ///
-    /// # Panics
-    ///
-    /// If a value's drop panics. The others are dropped all the same, and the arena is empty.
-    #[inline]
-    pub fn reset(&mut self) {
-        self.counters.reset(self.used_bytes());
-        if self.drops.head().is_none() {
-            self.empty();
-        } else {
-            self.drop_and_empty();
-        }
-    }
-
-    #[inline(never)]
-    fn drop_and_empty(&mut self) {
-        /// Empties the arena, also if a drop panics.
-        struct Emptied<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>);
-        impl<const MIN_ALIGN: usize, A: Allocator> Drop for Emptied<'_, MIN_ALIGN, A> {
-            fn drop(&mut self) {
-                self.0.empty();
-            }
-        }
-        let emptied = Emptied(self);
-        // SAFETY: 1. every value is 'static, and its memory has not been given back yet; 2. the arena
-        // is held exclusively.
-        unsafe { emptied.0.drops.run_down_to(None) };
-    }
-
-    /// Makes the oldest chunk the current one, and empty. The caller holds the arena exclusively.
-    #[inline]
-    fn empty(&self) {
-        self.records.forget();
-        if let Some(chunk) = self.chunk.get()
-            && chunk.depth() == 0
-            && self.large.get().is_none()
-        {
-            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
-            self.set_current(chunk);
-        } else {
-            let nowhere = Self::CLOSED;
-            self.go_back_slow(&Mark { chunk: None, cursor: nowhere, start: nowhere, large: 0 });
-        }
-        self.supply.was_reset();
-    }
-
-    /// The position up to which the arena is in use.
-    #[inline]
-    pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            chunk: self.chunk.get(),
-            cursor: self.cursor.get(),
-            start: self.start.get(),
-            large: self.large_depth(),
-        }
-    }
-
-    /// Frees everything taken since `mark`; its chunks become spare.
-    ///
-    /// # Safety
-    ///
-    /// 1. `mark` is from this arena, and the arena did not go back behind it since;
-    /// 2. nothing taken since is used any more, nor dropped.
-    #[inline(always)]
-    pub(crate) unsafe fn go_back(&self, mark: &Mark) {
-        self.counters.saw(self.used_bytes());
-        if let Some(chunk) = mark.chunk
-            && self.chunk.get() == mark.chunk
-            && self.large.get().is_none()
-        {
-            self.go_back_within(chunk, mark);
-        } else {
-            self.go_back_slow(mark);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn go_back_slow(&self, mark: &Mark) {
-        self.drop_chunks(mark.chunk.map_or(0, ChunkRef::depth), mark.large);
-        debug_assert!(
-            mark.chunk.is_none() || self.chunk.get() == mark.chunk,
-            "a mark of another arena"
-        );
-        match (self.chunk.get(), mark.chunk) {
-            (Some(chunk), Some(_)) => self.go_back_within(chunk, mark),
-            // There was no chunk then; the first one is kept, and empty.
-            (Some(chunk), None) => {
-                chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
-                self.set_current(chunk);
-            }
-            (None, _) => {}
-        }
-    }
-
-    #[inline(always)]
-    fn go_back_within(&self, chunk: ChunkRef, mark: &Mark) {
-        chunk.poison(mark.start, mark.cursor);
-        self.cursor.set(mark.cursor);
-        if !cfg!(bug = "frame-keeps-the-low-end") {
-            self.start.set(mark.start);
-        }
-    }
-
-    /// Makes spare the chunks in use above the one at `depth`, and the large ones from depth
-    /// `large` on.
-    fn drop_chunks(&self, depth: usize, large: usize) {
-        while let Some(newest) = self.large.get()
-            && newest.depth() >= large
-        {
-            self.drop_large(newest);
-        }
-        while let Some(chunk) = self.chunk.get()
-            && chunk.depth() > depth
-        {
-            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
-            self.chunk.set(chunk.next());
-            self.supply.keep(chunk, false);
-        }
-    }
-
-    /// Makes the newest large chunk a spare one.
-    pub(crate) fn drop_large(&self, large: ChunkRef) {
-        let (from, to) = large.left_at();
-        large.poison(from, to);
-        self.pop_large(large);
-        self.supply.keep(large, true);
     }
 
     /// Makes sure that blocks of `bytes` bytes together, at most `MIN_ALIGN` aligned, find room

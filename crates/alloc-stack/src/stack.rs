@@ -47,6 +47,8 @@
 //! address and layout if sizes are rounded, so that nothing needs to stand beside a live block, and
 //! the map of dead blocks are this crate's.
 
+mod build;
+
 use core::cell::Cell;
 use core::fmt;
 use core::hint::{black_box, cold_path};
@@ -56,7 +58,7 @@ use core::ptr::NonNull;
 use alloc_core::place::dangling;
 use alloc_core::{AllocStats, Allocator, Global, Layout, TryAllocError, bump};
 
-use crate::config::{ConfigError, StackConfig};
+use crate::config::StackConfig;
 use crate::counters::Counters;
 use crate::mark::Mark;
 use crate::segment::{Segment, grain};
@@ -140,69 +142,6 @@ pub(crate) struct Saved {
     pub(crate) events: u64,
 }
 
-impl Stack {
-    /// Returns a stack that takes no memory until it is first used.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self::new_in(Global)
-    }
-
-    /// Returns a stack whose first segment has room for `capacity_bytes`.
-    ///
-    /// # Panics
-    ///
-    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
-    #[must_use]
-    pub fn with_capacity(capacity_bytes: usize) -> Self {
-        Self::with_capacity_in(capacity_bytes, Global)
-    }
-
-    /// Returns a stack whose first segment has room for `capacity_bytes`, or the reason why it
-    /// cannot be had.
-    ///
-    /// # Errors
-    ///
-    /// [`CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) for a capacity near or above
-    /// `isize::MAX`, [`Backing`](alloc_core::ErrorKind::Backing) if the global allocator refuses.
-    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
-        Self::try_with_capacity_in(capacity_bytes, Global)
-    }
-
-    /// Returns a stack that grows as `config` says.
-    ///
-    /// # Panics
-    ///
-    /// If no stack can be so. See [`try_with_config`](Self::try_with_config).
-    #[must_use]
-    pub fn with_config(config: StackConfig) -> Self {
-        Self::with_config_in(config, Global)
-    }
-
-    /// Returns a stack that grows as `config` says, or which field of it cannot be.
-    ///
-    /// # Errors
-    ///
-    /// A segment below 16 KiB, or a limit below a segment.
-    pub fn try_with_config(config: StackConfig) -> Result<Self, ConfigError> {
-        Self::try_with_config_in(config, Global)
-    }
-}
-
-impl<const MIN_ALIGN: usize> Stack<MIN_ALIGN> {
-    /// Returns a stack whose blocks are all aligned to `MIN_ALIGN`.
-    ///
-    /// ```
-    /// let stack = alloc_stack::Stack::<8>::with_min_align();
-    /// let (first, _) = stack.push(std::alloc::Layout::new::<u8>());
-    /// assert!(first.addr().get() % 8 == 0);
-    /// assert_eq!(stack.used_bytes(), 8);
-    /// ```
-    #[must_use]
-    pub const fn with_min_align() -> Self {
-        Self::new_in(Global)
-    }
-}
-
 impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// What the sizes of blocks that may go in any order are rounded to.
     pub(crate) const GRAIN: usize = {
@@ -213,63 +152,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// The cursor of a stack without a segment (I2): one below `start`, so that every request leaves
     /// the fast path, the empty one included.
     pub(crate) const NOWHERE: usize = Self::GRAIN - 1;
-
-    /// Returns a stack over `backing` that takes nothing from it until it is first used.
-    #[must_use]
-    pub const fn new_in(backing: A) -> Self {
-        Self::unchecked(StackConfig::new(), backing)
-    }
-
-    /// Returns a stack over `backing` whose first segment has room for `capacity_bytes`.
-    ///
-    /// # Panics
-    ///
-    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
-    #[must_use]
-    pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
-        match Self::try_with_capacity_in(capacity_bytes, backing) {
-            Ok(stack) => stack,
-            Err(error) => panic!("cannot make a stack of {capacity_bytes} bytes: {error}"),
-        }
-    }
-
-    /// Returns a stack over `backing` whose first segment has room for `capacity_bytes`, or the
-    /// reason why it cannot be had.
-    ///
-    /// A backing that has one block to give (`alloc_core::Borrowed`, say) makes a stack of fixed
-    /// size: all of that block is used.
-    ///
-    /// # Errors
-    ///
-    /// [`CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) for a capacity near or above
-    /// `isize::MAX`, [`Backing`](alloc_core::ErrorKind::Backing) if `backing` refuses; it is dropped.
-    pub fn try_with_capacity_in(capacity_bytes: usize, backing: A) -> Result<Self, TryAllocError> {
-        let stack = Self::new_in(backing);
-        stack.open_first(capacity_bytes)?;
-        Ok(stack)
-    }
-
-    /// Returns a stack over `backing` that grows as `config` says.
-    ///
-    /// # Panics
-    ///
-    /// If no stack can be so. See [`try_with_config_in`](Self::try_with_config_in).
-    #[must_use]
-    pub fn with_config_in(config: StackConfig, backing: A) -> Self {
-        match Self::try_with_config_in(config, backing) {
-            Ok(stack) => stack,
-            Err(error) => panic!("cannot make a stack: {error}"),
-        }
-    }
-
-    /// Returns a stack over `backing` that grows as `config` says, or which field of it cannot be.
-    ///
-    /// # Errors
-    ///
-    /// A segment below 16 KiB, or a limit below a segment; `backing` is dropped.
-    pub fn try_with_config_in(config: StackConfig, backing: A) -> Result<Self, ConfigError> {
-        Ok(Self::unchecked(config.check()?, backing))
-    }
 
     const fn unchecked(config: StackConfig, backing: A) -> Self {
         Self {
