@@ -316,9 +316,7 @@ impl<A: Allocator> Store<A> {
         self.first.set(memory);
         self.enter(memory, layout, len);
         // Last: a backing that panics finds a store that has forgotten them.
-        for chunk in chunks.iter().chain([&current]) {
-            self.free(chunk);
-        }
+        self.free_all(chunks.iter().chain([&current]));
     }
 
     /// The current chunk.
@@ -334,6 +332,22 @@ impl<A: Allocator> Store<A> {
     fn layout(&self, bytes: usize) -> Layout {
         // SAFETY: T1: size and alignment of a layout that `Kind::array` made.
         unsafe { Layout::from_size_align_unchecked(bytes, self.kind.align) }
+    }
+
+    /// Frees chunks that the store has forgotten: all of them, also if the backing panics.
+    fn free_all<'c, I: Iterator<Item = &'c Chunk>>(&self, chunks: I) {
+        struct Rest<'s, 'c, A: Allocator, I: Iterator<Item = &'c Chunk>>(&'s Store<A>, I);
+        impl<'c, A: Allocator, I: Iterator<Item = &'c Chunk>> Drop for Rest<'_, 'c, A, I> {
+            fn drop(&mut self) {
+                for chunk in self.1.by_ref() {
+                    self.0.free(chunk);
+                }
+            }
+        }
+        let mut rest = Rest(self, chunks);
+        for chunk in rest.1.by_ref() {
+            self.free(chunk);
+        }
     }
 
     fn free(&self, chunk: &Chunk) {
@@ -409,9 +423,7 @@ impl<A: Allocator> Store<A> {
             self.enter(kept.base, self.layout(kept.bytes), 0);
         }
         // Last: a backing that panics finds a store that has forgotten them.
-        for chunk in &others {
-            self.free(chunk);
-        }
+        self.free_all(others.iter());
     }
 
     /// Gives back what the current chunk does not need, and returns the bytes.
@@ -512,9 +524,8 @@ impl<A: Allocator> Drop for Store<A> {
             fn drop(&mut self) {
                 let bytes = self.0.bytes.replace(0);
                 let current = Chunk { base: self.0.base.get(), bytes, len: 0, drained: 0 };
-                for chunk in core::mem::take(self.0.full.get_mut()).into_iter().chain([current]) {
-                    self.0.free(&chunk);
-                }
+                let full = core::mem::take(self.0.full.get_mut());
+                self.0.free_all(full.iter().chain([&current]));
             }
         }
         Free(self).0.drop_values();

@@ -115,6 +115,21 @@ impl Shadow {
         check_contents(ptr, layout.size(), seed, "remove");
     }
 
+    /// Forgets the block at `ptr`, whose memory was given back with all that is newer: its contents
+    /// may be gone.
+    ///
+    /// # Panics
+    ///
+    /// If no such block is alive.
+    pub fn forget(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        if layout.size() == 0 {
+            return;
+        }
+        let (ptr, known, _) =
+            self.live.remove(&ptr.addr().get()).expect("forgot a block that is not alive");
+        assert_eq!(known, layout, "the model and the test disagree about {ptr:p}");
+    }
+
     /// Checks the contents of all live blocks.
     ///
     /// # Panics

@@ -297,7 +297,9 @@ impl Run<'_> {
                         // What was taken since is gone. What began before and ended after cannot be:
                         // blocks are whole or gone.
                         while let Some(entry) = blocks.0.pop_if(|entry| entry.used_before >= kept) {
-                            self.forget(&entry);
+                            if entry.is_alive {
+                                self.shadow.forget(entry.block, entry.layout);
+                            }
                         }
                         self.abandon(&mut blocks, stack);
                         return;
