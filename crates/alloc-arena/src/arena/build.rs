@@ -32,7 +32,8 @@ impl Arena {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CapacityOverflow`] for a capacity above `isize::MAX`, [`ErrorKind::Backing`] if
+    /// [`CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) for a capacity above `isize::MAX`,
+    /// [`Backing`](alloc_core::ErrorKind::Backing) if
     /// the global allocator refuses.
     pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
         let arena = Self::new();

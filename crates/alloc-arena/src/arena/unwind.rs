@@ -23,7 +23,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// Empties the arena: all its memory is free again, and kept for what comes next.
     ///
     /// Values from [`alloc_drop`](Self::alloc_drop) are dropped, the newest first. Chunks that stay
-    /// unused for some resets are given back ([`ArenaConfig::decay_resets`]). That nothing is
+    /// unused for some resets are given back ([`decay_resets`](crate::ArenaConfig::decay_resets)). That nothing is
     /// borrowed from the arena any more is checked by the compiler.
     ///
     /// # Complexity
