@@ -124,6 +124,8 @@ fn fuzzer(workspace: &Workspace, home: &Path, name: &str, corpus: &str) -> Resul
     let mut command = Command::new(home.join(name));
     cargo::clean(&mut command);
     command.current_dir(&workspace.root);
+    // Operations ask for more memory than there is, to see the refusal: null, as malloc says it.
+    command.env("ASAN_OPTIONS", "allocator_may_return_null=1");
     command.args([SEED, LONGEST_RUN, "-print_final_stats=1", "-verbosity=1"]);
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.arg(corpus);
