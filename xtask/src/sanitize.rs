@@ -48,8 +48,9 @@ const CANARIES: [Canary; 3] = [
         flags: ADDRESS,
         source: "#[test] fn planted() {
             let block = Box::into_raw(Box::new(7_u64));
-            // The fault: read after the free.
+            // SAFETY: from `into_raw` above, once.
             unsafe { drop(Box::from_raw(block)) };
+            // SAFETY: none: the fault, a read after the free.
             assert_ne!(unsafe { std::ptr::read_volatile(block) }, 8);
         }",
         reported_as: "heap-use-after-free",
@@ -77,11 +78,13 @@ const CANARIES: [Canary; 3] = [
             // The fault: two threads write one word, one after the other, and `Relaxed` orders
             // nothing. Neither ends before both have written: on every machine, in every run.
             let other = std::thread::spawn(|| {
+                // SAFETY: none: the fault; nothing orders this write and the other.
                 unsafe { std::ptr::write_volatile(&raw mut SHARED, 1) };
                 TURN.store(1, Relaxed);
                 await_turn(2);
             });
             await_turn(1);
+            // SAFETY: none: the fault; nothing orders this write and the first.
             unsafe { std::ptr::write_volatile(&raw mut SHARED, 2) };
             TURN.store(2, Relaxed);
             other.join().unwrap();

@@ -79,6 +79,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
             #[inline(always)]
             fn value(region: &Region, value: Value) -> *mut Value {
                 let place = block(region, Layout::new::<Value>()).cast::<Value>();
+                // SAFETY: a fresh block of the layout of a `Value`.
                 unsafe { place.write(value) };
                 place
             }

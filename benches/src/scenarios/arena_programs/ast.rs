@@ -293,6 +293,7 @@ mod tests {
             pub struct S<'a, T: ?Sized + for<'b> F<'b> + 'a, const N: usize = { 3 }>(pub &'a T) where T: Fn(u8) -> u8;
             union U { a: u32, b: f32 }
             #[derive(A)] enum E { A = 1, B { x: [u8; 4] }, C(*const dyn Any, !) }
+            // SAFETY: none: text for the parser, never compiled.
             unsafe impl<T> !Send for S<'_, T> where for<'a> &'a T: A<B = u8, C: D> {}
             pub trait Tr: A + 'static { type Out<'a>: Clone where Self: 'a; const K: u8 = 4; fn f(self: Box<Self>, _: impl A, ...); }
             extern "C" { fn c(x: extern "C" fn(u8, ...) -> !, ...); type Opaque; }
@@ -305,6 +306,7 @@ mod tests {
                 let f = async move |x: u8, _| -> u8 { (-x as u8) << 1 };
                 match x { 0 | 1 => {} A::B if x > 1 => y += 1., n @ 2.. => z[..][1..n] = 5, _ => unreachable!() }
                 while let [a, .., b] = s { *a -= &mut b.0.1; }
+                // SAFETY: none: as above.
                 unsafe { &raw const X; }
                 let s = S { a, b: 2, ..Default::default() };
                 vec![1; 3]; let a = [0u8; N]; if a == b { c } else { d }.e();

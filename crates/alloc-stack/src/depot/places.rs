@@ -19,10 +19,8 @@
 use core::ptr::{self, NonNull};
 
 use primitives::sync::MODELLED;
-use primitives::sync::atomic::{
-    AtomicPtr, AtomicU64, AtomicUsize, Exclusive,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use primitives::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use primitives::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Exclusive};
 
 /// Idle stacks that a thread keeps: two, so that one lease inside another finds its stack again.
 const PLACES: usize = if MODELLED { 1 } else { 2 };
