@@ -189,18 +189,20 @@ fn a_panicking_drop_keeps_no_part_from_its_own() {
     let log = Log::default();
     for ends in [false, true] {
         let mut arena = SyncArena::<1, _>::new_in(Checked::new(Global));
-        let barrier = Barrier::new(3);
+        let (next, all) = (Barrier::new(2), Barrier::new(3));
         thread::scope(|scope| {
             for worker in 0..3 {
-                let (log, barrier, arena) = (&log, &barrier, &arena);
+                let (log, next, all, arena) = (&log, &next, &all, &arena);
                 scope.spawn(move || {
                     for n in 0..4 {
-                        // One panics, in one part.
-                        let panics = worker == 1 && n == 2;
+                        // One panics, in the part made last: a reset visits it first.
+                        let panics = worker == 2 && n == 2;
                         arena.alloc_drop(Noisy(4 * worker + n, Arc::clone(log), panics));
                     }
-                    barrier.wait(); // a part each
+                    next.wait();
+                    all.wait(); // a part each
                 });
+                next.wait();
             }
         });
         assert_eq!(arena.parts(), 3);
