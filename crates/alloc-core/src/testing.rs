@@ -5,9 +5,12 @@
 //!   right layout, and none is leaked.
 //! * [`Shadow`] is the model that property tests and fuzzers hold an allocator against: no
 //!   overlap, alignment, bounds, and contents that stay as written.
+//! * [`conforms`] holds an allocator against every promise of the trait.
 
 mod backing;
+mod conformance;
 mod shadow;
 
 pub use backing::{Checked, FailAt};
+pub use conformance::conforms;
 pub use shadow::Shadow;

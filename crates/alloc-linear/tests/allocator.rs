@@ -91,34 +91,6 @@ fn a_growing_newest_vector_keeps_one_copy_only() {
 }
 
 #[test]
-fn grow_and_shrink_keep_contents_at_every_size_alignment_and_place() {
-    for newest in [true, false] {
-        for (old_size, new_size) in [(0, 1), (1, 63), (8, 8), (63, 64), (64, 65), (65, 1000)] {
-            for (old_align, new_align) in [(1, 1), (1, 64), (64, 1), (8, 4096)] {
-                let region = Linear::<1>::with_capacity(1 << 14);
-                let (old, new) = (layout(old_size, old_align), layout(new_size, new_align));
-                let block = region.allocate(old).unwrap().cast::<u8>();
-                number(block, old_size);
-                if !newest {
-                    region.alloc(0xEE_u8);
-                }
-                // SAFETY: `block` is alive with `old`; `new` is not smaller.
-                let grown = unsafe { region.grow(block, old, new) }.unwrap();
-                let grown_block = grown.cast::<u8>();
-                assert_eq!(grown.len(), new_size);
-                assert!(grown_block.addr().get().is_multiple_of(new_align), "{grown_block:p}");
-                assert!(is_numbered(grown_block, old_size), "{old:?} to {new:?}");
-                number(grown_block, new_size);
-                // SAFETY: `grown` is alive with `new`; `old` is not larger.
-                let shrunk = unsafe { region.shrink(grown_block, new, old) }.unwrap().cast::<u8>();
-                assert!(shrunk.addr().get().is_multiple_of(old_align));
-                assert!(is_numbered(shrunk, old_size), "{new:?} to {old:?}");
-            }
-        }
-    }
-}
-
-#[test]
 fn an_error_leaves_the_old_block_as_it_was() {
     let region = Linear::<1>::with_capacity(256);
     let old = layout(100, 1);
@@ -161,16 +133,6 @@ fn the_newest_blocks_room_is_used_again_and_no_others() {
     unsafe { region.deallocate(newest, layout(5, 1)) };
     assert_eq!(region.used_bytes(), 24);
     assert_eq!(region.allocate(layout(8, 8)).unwrap().cast::<u8>(), newest, "the same place");
-}
-
-#[test]
-fn allocate_zeroed_zeroes_what_was_used_before() {
-    let mut region = Linear::<1>::with_capacity(64);
-    region.alloc([0xFFu8; 64]);
-    region.reset();
-    let block = region.allocate_zeroed(layout(64, 1)).unwrap();
-    // SAFETY: 64 bytes, zeroed by the call above.
-    assert_eq!(unsafe { block.as_ref() }, [0; 64]);
 }
 
 #[test]
