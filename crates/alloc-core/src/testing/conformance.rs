@@ -194,8 +194,11 @@ fn random_operations_agree_with_the_shadow<A: Allocator>(alloc: &A) {
         let what = random.below(100);
         if live.is_empty() || (what < 40 && live.len() < LIVE) {
             let wanted = random.layout();
-            let got =
-                if what % 2 == 0 { alloc.allocate(wanted) } else { alloc.allocate_zeroed(wanted) };
+            let got = if what.is_multiple_of(2) {
+                alloc.allocate(wanted)
+            } else {
+                alloc.allocate_zeroed(wanted)
+            };
             let Ok(block) = got else { continue };
             assert_fits(block, wanted);
             // SAFETY: a live block of this layout.
@@ -295,7 +298,8 @@ mod tests {
     use crate::testing::{Checked, FailAt};
     use crate::{AllocError, Global};
     use core::cell::Cell;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use core::panic::AssertUnwindSafe;
+    use std::panic::catch_unwind;
 
     /// What a [`Faulty`] allocator does wrong.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
