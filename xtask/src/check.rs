@@ -4,6 +4,7 @@
 //! checks in `check/`, each of which a unit test shows to be able to fail; [`crate::readme`] for
 //! the measured tables.
 
+mod api;
 mod graph;
 mod no_std;
 mod source;
@@ -24,6 +25,9 @@ const README_LINES: usize = 150;
 pub(crate) struct Args {
     /// Run only checks whose name holds one of these words (`unsafe`, `ORD`, `lints`, `licences`).
     only: Vec<String>,
+    /// Write each crate's `public-api.txt` anew instead of comparing it.
+    #[arg(long)]
+    record_api: bool,
 }
 
 /// Runs the command.
@@ -59,6 +63,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         });
     }
     graph::check(&mut steps, &workspace);
+    api::check(&mut steps, &workspace, args.record_api);
     no_std::check(&mut steps, &workspace);
     source::check(&mut steps, &workspace);
     steps.step("README tables are what the records say", || {

@@ -103,13 +103,14 @@ pub(crate) fn show(command: &Command) -> String {
     words.join(" ")
 }
 
-const SHOWN_ENV: [&str; 6] = [
+const SHOWN_ENV: [&str; 7] = [
     "RUSTFLAGS",
     "CARGO_TARGET_DIR",
     "LOOM_MAX_PREEMPTIONS",
     "QUARRY_LOOM_WEAKEN",
     "QUARRY_BUG",
     "RUSTDOCFLAGS",
+    "RUSTC_BOOTSTRAP",
 ];
 
 fn drain(mut pipe: impl Read) -> String {
