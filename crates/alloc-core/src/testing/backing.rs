@@ -173,6 +173,32 @@ unsafe impl<A: Allocator> Allocator for Checked<A> {
         // SAFETY: the caller's promise, passed on: the block came from `inner`.
         unsafe { self.inner.deallocate(ptr, layout) }
     }
+
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.expect(ptr, old);
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.inner.grow(ptr, old, new) }?;
+        self.resized(ptr, old, block, new);
+        Ok(block)
+    }
+
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        self.expect(ptr, old);
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.inner.shrink(ptr, old, new) }?;
+        self.resized(ptr, old, block, new);
+        Ok(block)
+    }
 }
 
 // SAFETY: every clause is `inner`'s; the record follows the block, whichever end moved.
@@ -184,6 +210,7 @@ unsafe impl<A: GrowInPlace> GrowInPlace for Checked<A> {
         new: Layout,
         end: End,
     ) -> Result<NonNull<[u8]>, AllocError> {
+        self.expect(ptr, old);
         // SAFETY: the caller's promise, passed on.
         let block = unsafe { self.inner.grow_in_place(ptr, old, new, end) }?;
         self.resized(ptr, old, block, new);
@@ -197,6 +224,7 @@ unsafe impl<A: GrowInPlace> GrowInPlace for Checked<A> {
         new: Layout,
         end: End,
     ) -> Result<NonNull<[u8]>, AllocError> {
+        self.expect(ptr, old);
         // SAFETY: the caller's promise, passed on.
         let block = unsafe { self.inner.shrink_in_place(ptr, old, new, end) }?;
         self.resized(ptr, old, block, new);
@@ -205,15 +233,26 @@ unsafe impl<A: GrowInPlace> GrowInPlace for Checked<A> {
 }
 
 impl<A: Allocator> Checked<A> {
+    /// Panics unless a block with this layout is alive at `ptr`.
+    fn expect(&self, ptr: NonNull<u8>, layout: Layout) {
+        let known = lock(&self.live).get(&ptr.addr().get()).copied();
+        assert!(
+            layout.size() == 0 || known.is_some_and(|live| live.fits(layout)),
+            "{ptr:p} resized with another layout than it was lent with: {layout:?} for {known:?}"
+        );
+    }
+
+    /// The record follows the block.
     fn resized(&self, before: NonNull<u8>, old: Layout, block: NonNull<[u8]>, new: Layout) {
         let mut live = lock(&self.live);
-        let known = live.remove(&before.addr().get());
-        assert!(
-            known.is_some_and(|live| live.fits(old)),
-            "{before:p} resized with another layout than it was lent with: {old:?} for {known:?}"
-        );
-        let now = Live { layout: new, len: block.len() };
-        live.insert(block.cast::<u8>().addr().get(), now);
+        if old.size() != 0 {
+            live.remove(&before.addr().get());
+        }
+        let address = block.cast::<u8>().addr().get();
+        if new.size() != 0 {
+            let now = Live { layout: new, len: block.len() };
+            assert_eq!(live.insert(address, now), None, "{address:#x} handed out twice");
+        }
     }
 }
 
@@ -262,6 +301,24 @@ mod tests {
         // Freed behind the checker's back, so that the test itself leaks nothing.
         // SAFETY: allocated from `Global` through `Checked` with this layout.
         unsafe { Global.deallocate(block.cast(), Layout::new::<u64>()) };
+    }
+
+    #[test]
+    #[should_panic(expected = "another layout")]
+    fn a_wrong_layout_is_noticed_when_a_block_grows() {
+        let backing = Checked::new(Global);
+        let (old, new) = (Layout::new::<u64>(), Layout::new::<[u64; 2]>());
+        let block = backing.allocate(old).unwrap().cast();
+        // SAFETY: alive with this layout; `new` is larger.
+        let grown = unsafe { backing.grow(block, old, new) }.unwrap().cast();
+        assert_eq!((backing.live_blocks(), backing.live_bytes()), (1, 16));
+        // SAFETY: alive with this layout; `old` is smaller.
+        let shrunk = unsafe { backing.shrink(grown, new, old) }.unwrap().cast();
+        assert_eq!(backing.live_bytes(), 8);
+        // SAFETY: allocated from `Global` through `backing`, with this layout now.
+        unsafe { Global.deallocate(shrunk, old) };
+        // SAFETY: it panics before the block reaches `Global`.
+        let _ = unsafe { backing.grow(shrunk, Layout::new::<u32>(), new) };
     }
 
     #[test]
