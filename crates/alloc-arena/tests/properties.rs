@@ -14,7 +14,7 @@ fn inputs(max_bytes: usize) -> impl Strategy<Value = ops::Input> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(debug_assertions) { 400 } else { 2000 },
+        cases: if cfg!(debug_assertions) { 100 } else { 1000 },
         // A planted fault must leave nothing behind; a real one becomes a test in `regressions.rs`.
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -26,7 +26,7 @@ proptest! {
     }
 
     #[test]
-    fn long_sequences_agree_with_the_shadow(input in inputs(2048)) {
+    fn long_sequences_agree_with_the_shadow(input in inputs(1024)) {
         ops::run(&input);
     }
 }

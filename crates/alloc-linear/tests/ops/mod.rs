@@ -11,7 +11,7 @@ use std::panic::{catch_unwind, resume_unwind};
 use alloc_core::testing::{Checked, FailAt, Shadow};
 use alloc_core::{Allocator, Borrowed, End, ErrorKind, Global, Layout, Reserved};
 use alloc_linear::{Burst, Linear, SliceBuilder, TryAllocError};
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
 /// One region and what is done to it.
 #[derive(Arbitrary, Clone, Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Input {
     backing: Backing,
     capacity_bytes: u16,
     fail_at: u8,
+    #[arbitrary(with = all)]
     ops: Vec<Op>,
 }
 
@@ -29,6 +30,16 @@ enum Backing {
     FailAt,
     Borrowed { skip: u8 },
     Growing,
+}
+
+/// Decodes operations from all bytes that are left. (A `Vec`'s own decoding flips a coin for the end
+/// after each element, so that most are shorter than two.)
+fn all<'a, T: Arbitrary<'a>>(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Vec<T>> {
+    let mut ops = Vec::new();
+    while !bytes.is_empty() {
+        ops.push(T::arbitrary(bytes)?);
+    }
+    Ok(ops)
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
