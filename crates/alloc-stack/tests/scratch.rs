@@ -372,3 +372,41 @@ fn a_conflict_that_lies_is_harmless() {
 }
 
 assert_not_impl_any!(Scratch<'static>: Send, Sync, Clone);
+
+/// A refusal of memory is a panic, which says what was refused, and never an abort; a hint that is not true
+/// refuses nothing.
+#[test]
+fn hints_of_iterators_need_not_be_true() {
+    struct Claims<I>(I, usize);
+    impl<I: Iterator> Iterator for Claims<I> {
+        type Item = I::Item;
+        fn next(&mut self) -> Option<I::Item> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.1, None)
+        }
+    }
+    alone(|| {
+        let most = isize::MAX.unsigned_abs();
+        for claim in [0, 1, 7, most / 2, most - 100, most, usize::MAX] {
+            scratch(None, |outer| {
+                assert_eq!(outer.alloc_from_iter(Claims(1..4u8, claim)), [1, 2, 3]);
+                scratch(outer, |middle| {
+                    scratch(middle, |_| {
+                        // A stray.
+                        assert_eq!(outer.alloc_from_iter(Claims(1..4u64, claim)), [1, 2, 3]);
+                    });
+                });
+            });
+        }
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            scratch(None, |out| {
+                let _: &mut [u64] = out.alloc_slice_fill_with(most / 16, |_| unreachable!());
+            });
+        }));
+        let message = *caught.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.starts_with("scratch: ") && message.contains("bytes"), "{message}");
+        assert_eq!(used().0, [0, 0]);
+    });
+}

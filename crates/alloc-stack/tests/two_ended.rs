@@ -243,6 +243,37 @@ fn slices_of_iterators_that_lie_panic_and_allocate() {
     assert_eq!(squares, [0, 4, 16, 36, 64]);
 }
 
+/// Values that go exactly where they fit, and are refused by a panic, never by an abort, where they do not:
+/// what the alignment skips is part of what is asked for.
+#[test]
+fn collecting_fits_to_the_last_byte_and_panics_beyond_it() {
+    let mut region = TwoEnded::with_capacity(64);
+    for bytes_before in 0..=16usize {
+        for count in 0..=8usize {
+            let (mut low, mut high) = region.ends();
+            let (mut low, mut high) = (low.frame(), high.frame());
+            let (low, high) = (low.scope(), high.scope());
+            low.alloc_slice_copy(&vec![1u8; bytes_before]);
+            let fits = bytes_before.next_multiple_of(8) + 8 * count <= 64;
+            let values = || (0u64..).take(count);
+            let got = catch_unwind(AssertUnwindSafe(|| low.alloc_from_iter(values()).len()));
+            assert_eq!(got.ok(), fits.then_some(count), "{count} above {bytes_before} bytes");
+            if bytes_before == 0 && fits {
+                assert_eq!(high.region().remaining_bytes(), 64 - 8 * count);
+            }
+        }
+    }
+    // Without a hint the slice grows; what it grows to is what there is, not the double.
+    for count in 0..=9u64 {
+        let (mut low, _) = region.ends();
+        let mut low = low.frame();
+        let low = low.scope();
+        let values = (0..count).filter(|_| true);
+        let got = catch_unwind(AssertUnwindSafe(|| low.alloc_from_iter(values).len()));
+        assert_eq!(got.is_ok(), count <= 8, "{count} values");
+    }
+}
+
 #[test]
 fn a_forgotten_frame_ends_with_the_one_around_it() {
     let mut region = TwoEnded::with_capacity(1024);

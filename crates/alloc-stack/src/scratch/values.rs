@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use alloc_core::collections::Vec;
 use alloc_core::place::{array_layout, as_str, put, put_slice};
-use alloc_core::{Layout, Rejected, TryAllocError};
+use alloc_core::{ErrorKind, Layout, Rejected, TryAllocError};
 
 use super::Scratch;
 use crate::place::NoDrop;
@@ -130,6 +130,7 @@ impl<'s> Scratch<'s> {
         struct Text<'a, 's>(Vec<u8, &'a Scratch<'s>>);
         impl fmt::Write for Text<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
+                make_room(&mut self.0, text.len());
                 self.0.extend_from_slice(text.as_bytes());
                 Ok(())
             }
@@ -152,10 +153,11 @@ impl<'s> Scratch<'s> {
         len: usize,
         make: impl FnMut(usize) -> T,
     ) -> &'s mut [T] {
-        if let Err(error) = array_layout::<T>(len) {
-            no_room(error);
-        }
-        self.alloc_from_iter((0..len).map(make))
+        const { NoDrop::<T>::CHECK };
+        let mut vector = Vec::new_in(self);
+        make_room(&mut vector, len);
+        vector.extend((0..len).map(make));
+        self.leak(vector)
     }
 
     /// Collects `values` into a slice. Their number need not be known, or true.
@@ -166,8 +168,17 @@ impl<'s> Scratch<'s> {
     #[track_caller]
     pub fn alloc_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> &'s mut [T] {
         const { NoDrop::<T>::CHECK };
+        let values = values.into_iter();
         let mut vector = Vec::new_in(self);
-        vector.extend(values);
+        // A hint that cannot be met may be untrue: the values themselves decide.
+        let hint = values.size_hint().0;
+        if vector.try_reserve_exact(hint).is_err() && cfg!(bug = "scratch-trusts-hints") {
+            make_room(&mut vector, hint);
+        }
+        for value in values {
+            make_room(&mut vector, 1);
+            vector.push(value);
+        }
         self.leak(vector)
     }
 
@@ -179,6 +190,18 @@ impl<'s> Scratch<'s> {
         // SAFETY: the vector's block, initialised and leaked, is this frame's: valid during `'s` (S2,
         // S3), although the vector borrowed the scratch for less, and nobody else's.
         unsafe { elements.as_mut() }
+    }
+}
+
+/// Makes room for `more` elements, or panics: a vector by itself would abort the process.
+#[inline]
+#[track_caller]
+fn make_room<T>(vector: &mut Vec<T, &Scratch<'_>>, more: usize) {
+    if vector.try_reserve(more).is_err() {
+        no_room(match array_layout::<T>(vector.len().saturating_add(more)) {
+            Ok(layout) => TryAllocError::new(ErrorKind::Backing, layout, 0),
+            Err(error) => error,
+        });
     }
 }
 

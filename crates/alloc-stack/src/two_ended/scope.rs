@@ -180,12 +180,14 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
         const { NoDrop::<T>::CHECK };
         let values = values.into_iter();
         let mut vector = Vec::new_in(Self { region: self.region });
-        let least = values.size_hint().0;
-        if array_layout::<T>(least).is_ok_and(|l| l.size() <= self.region.remaining_bytes()) {
-            vector.reserve_exact(least);
+        let hint = values.size_hint().0;
+        // A hint that cannot be met may be untrue: the values themselves decide.
+        if vector.try_reserve_exact(hint).is_err() && cfg!(bug = "two-ended-trusts-hints") {
+            self.no_room(self.refusal::<T>(hint));
         }
         for value in values {
-            if vector.try_reserve(1).is_err() {
+            // Twice as much as before, or what there is.
+            if vector.try_reserve(1).or_else(|_| vector.try_reserve_exact(1)).is_err() {
                 self.no_room(self.refusal::<T>(vector.len() + 1));
             }
             vector.push(value);
