@@ -143,10 +143,26 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             && self.end_of(address, old) - address >= new.size();
         if fits {
             self.counters.regrown(new.size() - old.size(), || self.used_now());
-            return Ok(ptr);
+            // The caller's pointer may be good for the old bytes alone.
+            return Ok(if address == self.cursor.get() {
+                self.pointer(address)
+            } else {
+                self.pointer_to_older(ptr)
+            });
         }
         // SAFETY: the caller's promise, passed on.
         unsafe { self.grow_moving(ptr, old, new) }
+    }
+
+    /// The segment's own pointer to a block that is not the newest, in whatever segment.
+    #[cold]
+    #[inline(never)]
+    fn pointer_to_older(&self, block: NonNull<u8>) -> NonNull<u8> {
+        let address = block.addr().get();
+        match self.segment_of(address) {
+            Some(segment) => at(segment.start(), address),
+            None => block,
+        }
     }
 
     /// Grows a block whose room is too small.

@@ -90,6 +90,24 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
+    /// Panics in debug builds if a block below the popped one was given back before it.
+    #[inline(always)]
+    pub(crate) fn check_settled(&self) {
+        #[cfg(debug_assertions)]
+        if let Some(segment) = self.segment.get() {
+            let cursor = self.cursor.get();
+            let is_settled = if cursor == segment.end() {
+                segment.prev().is_none()
+            } else {
+                !segment.is_dead(cursor, Self::GRAIN)
+            };
+            assert!(
+                is_settled,
+                "popped out of order: the block below, at {cursor:#x}, was given back before"
+            );
+        }
+    }
+
     /// Panics in debug builds unless `mark` is of this stack.
     #[inline(always)]
     pub(crate) fn check_own(&self, mark: &Mark) {

@@ -253,17 +253,24 @@ impl Segment {
         header.watch.set(header.watch.get().min(address));
     }
 
+    /// Whether a dead block begins at `cursor`.
+    pub(crate) fn is_dead(self, cursor: usize, grain: usize) -> bool {
+        let header = self.header();
+        if header.dead.get() == 0 || !cursor.is_multiple_of(grain) || cursor == header.end {
+            return false;
+        }
+        let (word, bit) = self.bit_of(cursor, grain);
+        word >= header.clear_from.get() && self.word(word).get() & bit != 0
+    }
+
     /// Returns the end of the dead block that begins at `cursor`, which is dead no longer, if there
     /// is one.
     pub(crate) fn take_dead(self, cursor: usize, grain: usize) -> Option<usize> {
+        if !self.is_dead(cursor, grain) {
+            return None;
+        }
         let header = self.header();
-        if header.dead.get() == 0 || !cursor.is_multiple_of(grain) || cursor == header.end {
-            return None;
-        }
         let (word, bit) = self.bit_of(cursor, grain);
-        if word < header.clear_from.get() || self.word(word).get() & bit == 0 {
-            return None;
-        }
         self.word(word).set(self.word(word).get() & !bit);
         header.dead.set(header.dead.get() - 1);
         let first = at(header.start, cursor).cast::<usize>();
@@ -273,11 +280,14 @@ impl Segment {
         Some(end)
     }
 
-    /// Forgets the dead blocks below `cursor`: they are free memory now.
-    pub(crate) fn forget_dead_below(self, cursor: usize, grain: usize) {
+    /// Forgets the dead blocks from `cursor`, below which there are none, up to `to`: they are free
+    /// memory now.
+    pub(crate) fn forget_dead(self, cursor: usize, to: usize, grain: usize) {
         let header = self.header();
-        let grains = (cursor - header.start.addr().get()).div_ceil(grain);
-        let mut word = header.clear_from.get();
+        let start = header.start.addr().get();
+        let grains = (to - start).div_ceil(grain);
+        // From the cursor on, so that what is looked at was taken by who pays for it.
+        let mut word = header.clear_from.get().max((cursor - start) / grain / WORD_BITS);
         while header.dead.get() != 0 && word.saturating_mul(WORD_BITS) < grains {
             // The bits of this word that stand for grains below `cursor`.
             let below = match grains - word * WORD_BITS {

@@ -316,7 +316,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         self.check_newest(&mark);
         self.counters.freed();
         match mark.cursor {
-            Some(cursor) => self.raise(cursor.get()),
+            Some(cursor) => {
+                self.raise(cursor.get());
+                self.check_settled();
+            }
             None => {
                 cold_path();
                 self.pop_segment();

@@ -53,14 +53,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             // An empty block and its padding.
             return;
         }
-        let mut segment = self.segment.get();
-        while let Some(candidate) = segment
-            && !candidate.holds(address)
-        {
-            segment = candidate.prev();
-        }
-        debug_assert!(segment.is_some(), "{block:p} is not of this stack");
-        let Some(segment) = segment else { return };
+        let Some(segment) = self.segment_of(address) else { return };
         debug_assert!(end <= segment.end(), "{block:p} does not end at {end:#x}");
         // SAFETY: 1. a block that may go in any order begins at a whole grain (I4) in its segment,
         // and is at least one long; 2. the caller's promise: it is not used again, and it was live,
@@ -70,6 +63,18 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             self.watch.set(self.watch.get().min(address));
         }
         self.happened();
+    }
+
+    /// The segment in which a block of this stack begins, newest first.
+    pub(crate) fn segment_of(&self, address: usize) -> Option<Segment> {
+        let mut segment = self.segment.get();
+        while let Some(candidate) = segment
+            && !candidate.holds(address)
+        {
+            segment = candidate.prev();
+        }
+        debug_assert!(segment.is_some(), "{address:#x} is not of this stack");
+        segment
     }
 
     /// Moves the cursor up to `to` and settles.
@@ -126,7 +131,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let position = if is_nowhere { holder.end() } else { position };
         if position >= self.cursor.get() {
             if !cfg!(bug = "rewound-dead-blocks-stay") {
-                holder.forget_dead_below(position, Self::GRAIN);
+                holder.forget_dead(self.cursor.get(), position, Self::GRAIN);
             }
             self.settle(position);
         }

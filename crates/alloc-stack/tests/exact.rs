@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use alloc_core::{Allocator, Layout};
-use alloc_stack::{Stack, StackConfig};
+use alloc_stack::{Stack, StackBox, StackConfig};
 use core::ptr::NonNull;
 
 fn layout(size: usize, align: usize) -> Layout {
@@ -89,6 +89,36 @@ fn scrambled_frees_cost_a_constant_each() {
             unsafe { stack.deallocate(block, block_layout) };
         }
     }
+    assert_eq!(stack.used_bytes(), 0);
+}
+
+#[test]
+fn a_frame_with_dead_blocks_costs_what_it_holds_not_what_its_segment_does() {
+    // A segment of 64 MiB in which a block once died at the bottom, and one waits at the top: to look
+    // through its whole map at the end of each frame would take 10^10 steps.
+    let mut stack = Stack::with_capacity(64 << 20);
+    let mut frame = stack.frame();
+    let mut scope = frame.scope();
+    scope.scoped(|inner| {
+        inner.alloc_layout(layout(60 << 20, 8));
+        let (below, above) = (inner.boxed([1u64; 3]), inner.boxed([2u64; 3]));
+        drop(below);
+        drop(above);
+    });
+    let used = scope.used_bytes();
+    let waiting = scope.boxed([3u64; 3]);
+    let above = scope.boxed([4u64; 3]);
+    drop(waiting);
+    let _ = StackBox::leak(above);
+    for _ in 0..200_000 {
+        scope.scoped(|inner| {
+            let (below, above) = (inner.boxed([1u64; 3]), inner.boxed([2u64; 3]));
+            drop(below);
+            drop(above);
+        });
+    }
+    assert_eq!(scope.used_bytes(), used + 64);
+    drop(frame);
     assert_eq!(stack.used_bytes(), 0);
 }
 

@@ -527,6 +527,31 @@ fn stale_and_foreign_marks_panic_in_debug_builds() {
     unsafe { one.pop(a) };
 }
 
+/// A raw block on top of blocks that go before it: the promise of `pop` is broken, which debug builds see.
+#[test]
+fn a_raw_pop_above_what_went_before_it_panics_in_debug_builds() {
+    if cfg!(not(debug_assertions)) {
+        return;
+    }
+    // In one segment, and with the segment below empty: nobody would look at either again.
+    for between in [24, 16 * 1024] {
+        let mut stack = Stack::with_config(small());
+        stack.reserve(100);
+        let oldest = stack.boxed([0u8; 4000]);
+        let fill = stack.boxed([0u8; 11_000]);
+        let below = stack.boxed([1u8; 400]);
+        let again = stack.boxed(vec![0u8; between]);
+        let (_, mark) = stack.push(layout(64, 8));
+        drop(again);
+        drop(below);
+        // SAFETY: it panics before anything else is done.
+        unwinds(|| unsafe { stack.pop(mark) });
+        drop(fill);
+        drop(oldest);
+        stack.reset();
+    }
+}
+
 #[test]
 fn a_mark_gives_back_what_came_after_it() {
     let stack = Stack::with_config(small());
