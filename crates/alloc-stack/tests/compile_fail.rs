@@ -26,6 +26,17 @@ fn compile_fail_misuse_is_refused_by_the_compiler() {
         "stack_is_not_sync",
         "needs_drop",
         "coerced_to_a_part",
+        "box_outlives_what_it_borrows",
+        "handle_outlives_what_it_borrows",
+        "coerced_to_a_longer_life",
+        "leaked_value_outlives_stack",
+        "box_is_invariant_where_its_value_is",
+        "two_frames_of_one_stack",
+        "scope_swapped_with_its_parent",
+        "handles_swapped_with_what_is_above",
+        "rewind_under_a_reference",
+        "stack_replaced_under_a_frame",
+        "collection_in_a_scoped_result",
     ] {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
     }

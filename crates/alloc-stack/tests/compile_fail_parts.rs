@@ -10,6 +10,10 @@
 fn compile_fail_misuse_of_the_parts_is_refused_by_the_compiler() {
     let cases = trybuild::TestCases::new();
     for refused in [
+        "two_ended_frames_of_one_end",
+        "two_ended_ends_swapped",
+        "dyn_iterator_outlives_push",
+        "dyn_stack_shortens_no_cell",
         "dyn_part_of_a_value",
         "dyn_reference_outlives_pop",
         "dyn_borrowed_value_outlives_its_owner",

@@ -1,0 +1,8 @@
+//! A leaked value lies on the stack, and lives no longer.
+use alloc_stack::{Stack, StackBox};
+fn main() {
+    let mut stack = Stack::new();
+    let leaked = StackBox::leak(stack.boxed(1));
+    stack.reset();
+    *leaked = 2;
+}
