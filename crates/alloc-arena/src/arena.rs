@@ -255,6 +255,19 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         Ok(None)
     }
 
+    /// Why a block of `layout` was refused a moment ago, by [`Self::refill`] to somebody who does not
+    /// tell.
+    #[cold]
+    pub(crate) fn refusal(&self, layout: Layout) -> TryAllocError {
+        let allowed = self.supply.allowed_bytes();
+        let kind = match bytes_for::<MIN_ALIGN>(layout) {
+            None => ErrorKind::CapacityOverflow,
+            Some(least) if least > bump::round_down(allowed, CHUNK_ALIGN) => ErrorKind::Full,
+            Some(_) => ErrorKind::Backing,
+        };
+        TryAllocError::new(kind, layout, self.remaining_bytes().max(allowed))
+    }
+
     /// The size that the growth policy gives to a chunk which must have `least` bytes.
     fn wanted_bytes(&self, least: usize, growth_bytes: usize) -> usize {
         let config = self.supply.config();

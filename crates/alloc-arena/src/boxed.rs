@@ -45,11 +45,11 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use core::{error, fmt};
 
-use alloc_core::collections::Vec;
-use alloc_core::place::{array_layout, put};
-use alloc_core::{Allocator, Coerce, ErrorKind, Layout, Rejected, TryAllocError};
+use alloc_core::place::put;
+use alloc_core::{Allocator, Coerce, Layout, Rejected, TryAllocError};
 
 use crate::arena::no_room;
+use crate::collect::collect;
 use crate::{Arena, Scope};
 
 /// An owned value in an [`Arena`], dropped when the box is; its memory stays taken until the arena is
@@ -274,7 +274,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         &self,
         values: impl IntoIterator<Item = T>,
     ) -> Result<ArenaBox<'_, [T]>, TryAllocError> {
-        let place = NonNull::from_mut(collect(self, values)?);
+        let mut list = collect(values.into_iter(), self)?;
+        list.shrink_to_fit();
+        let place = NonNull::from_mut(list.leak());
         // SAFETY: 1. the elements, which the vector gave up; 2. in a block that is theirs while `self`
         // is borrowed (I3, I4).
         Ok(unsafe { ArenaBox::own(place) })
@@ -316,28 +318,6 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, '_, MIN_ALIGN, A> {
     pub fn alloc_box_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> ArenaBox<'g, [T]> {
         self.arena.alloc_box_from_iter(values)
     }
-}
-
-/// Collects `values` into a slice in `arena` that nobody drops.
-fn collect<T, const MIN_ALIGN: usize, A: Allocator>(
-    arena: &Arena<MIN_ALIGN, A>,
-    values: impl IntoIterator<Item = T>,
-) -> Result<&mut [T], TryAllocError> {
-    /// Most elements that an iterator's size hint makes room for in advance.
-    const MAX_HINT: usize = 1 << 16;
-    let values = values.into_iter();
-    let mut list = Vec::new_in(arena);
-    let mut least = values.size_hint().0.min(MAX_HINT);
-    for value in values {
-        if list.len() == list.capacity() && list.try_reserve(least.max(1)).is_err() {
-            let layout = array_layout::<T>(list.len().saturating_add(1))?;
-            return Err(TryAllocError::new(ErrorKind::Full, layout, arena.remaining_bytes()));
-        }
-        least = 1;
-        list.push(value);
-    }
-    list.shrink_to_fit();
-    Ok(list.leak())
 }
 
 impl<T: ?Sized> Deref for ArenaBox<'_, T> {

@@ -2,9 +2,10 @@
 
 use alloc_core::collections::{Box, Vec};
 use alloc_core::place::{array_layout, as_str};
-use alloc_core::{Allocator, ErrorKind, TryAllocError};
+use alloc_core::{Allocator, TryAllocError};
 
 use crate::arena::no_room;
+use crate::values::MAX_HINT;
 use crate::{Arena, SliceBuilder};
 
 /// A collection that can be built from an iterator in an arena.
@@ -94,15 +95,7 @@ impl<'a, T, const MIN_ALIGN: usize, A: Allocator> FromIteratorIn<'a, T, MIN_ALIG
         values: impl Iterator<Item = T>,
         arena: &'a Arena<MIN_ALIGN, A>,
     ) -> Result<Self, TryAllocError> {
-        let mut list = Vec::new_in(arena);
-        reserve(&mut list, values.size_hint().0)?;
-        for value in values {
-            if list.len() == list.capacity() {
-                reserve(&mut list, 1)?;
-            }
-            list.push(value);
-        }
-        Ok(list)
+        collect(values, arena)
     }
 }
 
@@ -151,16 +144,34 @@ impl<'a, 's, const MIN_ALIGN: usize, A: Allocator> FromIteratorIn<'a, &'s str, M
     }
 }
 
-/// Makes room for `count` more elements.
-fn reserve<T, A: Allocator>(list: &mut Vec<T, A>, count: usize) -> Result<(), TryAllocError> {
-    list.try_reserve(count).map_err(|_| {
-        // The vector does not say why; its arena refused, or no layout can express the size.
-        let total = list.len().saturating_add(count);
-        match array_layout::<T>(total) {
-            Ok(layout) => TryAllocError::new(ErrorKind::Full, layout, 0),
-            Err(error) => error,
+/// Collects values of any kind into a vector.
+pub(crate) fn collect<T, const MIN_ALIGN: usize, A: Allocator>(
+    values: impl Iterator<Item = T>,
+    arena: &Arena<MIN_ALIGN, A>,
+) -> Result<Vec<T, &Arena<MIN_ALIGN, A>>, TryAllocError> {
+    let mut list = Vec::new_in(arena);
+    // A hint may be wrong, or more than there is: what is missing will be missed when it comes.
+    let _ = list.try_reserve(values.size_hint().0.min(MAX_HINT));
+    for value in values {
+        if list.len() == list.capacity() {
+            make_room(&mut list)?;
         }
-    })
+        list.push(value);
+    }
+    Ok(list)
+}
+
+/// Makes room for one more element.
+fn make_room<T, const MIN_ALIGN: usize, A: Allocator>(
+    list: &mut Vec<T, &Arena<MIN_ALIGN, A>>,
+) -> Result<(), TryAllocError> {
+    // At the limit, exactly what is needed may still be had.
+    if list.try_reserve(1).is_ok() || list.try_reserve_exact(1).is_ok() {
+        return Ok(());
+    }
+    // The vector does not say why.
+    let layout = array_layout::<T>(list.len().saturating_add(1))?;
+    Err(list.allocator().refusal(layout))
 }
 
 /// Formats into a string in an arena or a scope: `alloc_fmt!(arena, "{}", x)`.

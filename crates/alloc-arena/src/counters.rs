@@ -23,6 +23,13 @@ struct Exact {
     waste_align_bytes: Cell<u64>,
 }
 
+/// Bytes lost to alignment up to a position of the arena, if they are counted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Waste {
+    #[cfg(feature = "stats")]
+    align_bytes: u64,
+}
+
 impl Counters {
     pub(crate) const fn new() -> Self {
         Self {
@@ -80,6 +87,24 @@ impl Counters {
     #[inline]
     pub(crate) fn saw(&self, used_bytes: usize) {
         self.peak_bytes.set(self.peak_bytes.get().max(used_bytes));
+    }
+
+    /// What was lost so far.
+    #[inline(always)]
+    pub(crate) fn waste(&self) -> Waste {
+        Waste {
+            #[cfg(feature = "stats")]
+            align_bytes: self.exact.waste_align_bytes.get(),
+        }
+    }
+
+    /// The arena goes back to where so much was lost.
+    #[inline(always)]
+    pub(crate) fn set_waste(&self, waste: Waste) {
+        #[cfg(feature = "stats")]
+        self.exact.waste_align_bytes.set(waste.align_bytes);
+        #[cfg(not(feature = "stats"))]
+        let _ = waste;
     }
 
     /// The arena is about to be emptied.

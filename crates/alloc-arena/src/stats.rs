@@ -12,7 +12,9 @@ use crate::chunk::{ChunkRef, HEADER_BYTES};
 /// Bytes held are bytes used, or waste by one of these causes: `waste_tail_bytes` (the rest of a
 /// chunk that was too small for a request), `waste_large_bytes` (the rest of a chunk that holds one
 /// block), `waste_header_bytes`; or they are still free (`remaining_bytes`) or kept for later
-/// (`spare_bytes`). Bytes lost to alignment (feature `stats`) are part of those in use.
+/// (`spare_bytes`). Bytes lost to alignment (feature `stats`) are part of those in use,
+/// and go with them: at a reset, a rewind, the end of a frame. (A block that is freed by itself takes
+/// only its own bytes back.)
 ///
 /// # Examples
 ///

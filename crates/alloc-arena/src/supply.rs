@@ -1,7 +1,8 @@
 //! [`Supply`]: where an arena's chunks come from and go to.
 //!
 //! ```text
-//!   take:   spare chunks  ->  the thread's cache  ->  the backing: the size wanted, else the least
+//!   take:   spare chunks  ->  the thread's cache  ->  the backing: the size wanted, else the least,
+//!           else the least once what is spare went back
 //!   give:   the thread's cache  ->  the backing
 //! ```
 //!
@@ -139,6 +140,10 @@ impl<A: Allocator> Supply<A> {
         }
         let chunk = self.allocate(wanted);
         let chunk = if wanted > least { chunk.or_else(|| self.allocate(least)) } else { chunk };
+        // The backing may have a limit of its own, as a part of a shared arena has: what is kept for
+        // later counts there too.
+        let has_given = || self.trim() != 0 && !cfg!(bug = "spare-chunks-stay-when-refused");
+        let chunk = chunk.or_else(|| if has_given() { self.allocate(least) } else { None });
         chunk.ok_or(ErrorKind::Backing)
     }
 
@@ -245,7 +250,11 @@ impl<A: Allocator> Supply<A> {
     pub(crate) fn regrow(&self, chunk: ChunkRef, bytes: usize) -> Option<ChunkRef> {
         let old = chunk.layout();
         let new = Layout::from_size_align(bytes, CHUNK_ALIGN).ok()?;
-        if bytes.checked_sub(old.size())? > self.allowed_bytes() {
+        let more = bytes.checked_sub(old.size())?;
+        if more > self.allowed_bytes() {
+            self.trim();
+        }
+        if more > self.allowed_bytes() {
             return None;
         }
         // SAFETY: P1: a live block of this backing with the layout `old`; `new` is not smaller.

@@ -20,7 +20,7 @@ use crate::no_drop::NoDrop;
 use crate::{Arena, SliceBuilder};
 
 /// Most elements that an iterator's size hint makes room for in advance.
-const MAX_HINT: usize = 1 << 16;
+pub(crate) const MAX_HINT: usize = 1 << 16;
 
 impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// Returns a block of `layout`, its contents undefined.

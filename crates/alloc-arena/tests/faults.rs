@@ -2,7 +2,8 @@
 //! afterwards; and the bounds of what is kept.
 #![cfg(not(loom))]
 
-use alloc_arena::{Arena, ArenaConfig, ErrorKind, SliceBuilder, ThreadCache};
+use alloc_arena::{Arena, ArenaConfig, CollectIn, ErrorKind, SliceBuilder, ThreadCache};
+use alloc_core::collections::{Box as ArenaBox, Vec as ArenaVec};
 use alloc_core::testing::{Checked, FailAt};
 use alloc_core::{AllocError, Allocator, Borrowed, Global, Layout};
 use core::cell::Cell;
@@ -188,7 +189,7 @@ fn a_backing_that_fails_at_any_call_leaves_a_usable_arena() {
             let mut arena = Arena::<8, _>::new_in(Counting(&backing, Cell::new(0)));
             for round in 0..2 {
                 let mut values = Vec::new();
-                let mut list = alloc_core::collections::Vec::new_in(&arena);
+                let mut list = ArenaVec::new_in(&arena);
                 let mut refused = 0;
                 for n in 0..3000u64 {
                     match arena.try_alloc([n; 16]) {
@@ -470,6 +471,37 @@ fn the_cache_stays_within_its_budget() {
 }
 
 #[test]
+fn a_budget_is_filled_to_the_last_byte() {
+    for (budget, kept) in [
+        ((16 << 10) - 1, 0),
+        (16 << 10, 16 << 10),
+        ((48 << 10) - 1, 32 << 10), // an arena's newest chunk goes first
+        (48 << 10, 48 << 10),
+        ((4 << 20) - (16 << 10), (4 << 20) - (16 << 10)),
+    ] {
+        std::thread::spawn(move || {
+            ThreadCache::set_budget_bytes(budget);
+            let arena = Arena::new();
+            // A budget below the first three sizes is met by one arena of one or two chunks.
+            let sizes: &[usize] = match budget {
+                0..=20_000 => &[10_000],
+                20_001..=60_000 => &[10_000, 20_000],
+                _ => &[10_000, 20_000, 40_000, 80_000, 170_000, 340_000, 700_000, 1_400_000],
+            };
+            sizes.iter().for_each(|&bytes| _ = arena.alloc_uninit_slice::<u8>(bytes));
+            assert_eq!(arena.stats().chunks, sizes.len());
+            let held = arena.reserved_bytes();
+            drop(arena);
+            let stats = ThreadCache::stats();
+            assert_eq!(stats.cached_bytes, kept, "{stats:?} of {held}");
+            assert_eq!(stats.refused == 0, kept == held, "{stats:?} of {held}");
+        })
+        .join()
+        .unwrap();
+    }
+}
+
+#[test]
 fn arenas_with_a_backing_or_without_the_cache_leave_it_alone() {
     std::thread::spawn(|| {
         let before = ThreadCache::stats();
@@ -489,7 +521,7 @@ fn arenas_with_a_backing_or_without_the_cache_leave_it_alone() {
 fn a_large_block_grows_by_its_backing() {
     let backing = Checked::new(FailAt::new(Global, 0));
     let arena = Arena::<8, _>::new_in(&backing);
-    let mut list = alloc_core::collections::Vec::new_in(&arena);
+    let mut list = ArenaVec::new_in(&arena);
     for n in 0..1_000_000u64 {
         list.push(n);
         if n % 1000 == 0 {
@@ -500,4 +532,118 @@ fn a_large_block_grows_by_its_backing() {
     let stats = arena.stats();
     assert_eq!(stats.large_chunks, 1, "{stats:?}");
     assert!(stats.reserved_bytes < list.capacity() * 8 + (6 << 20), "{stats:?}");
+}
+
+/// What is kept for later is given back before a request is refused: by the limit, and by a backing
+/// with a limit of its own.
+#[test]
+fn spare_chunks_make_room_at_the_limit() {
+    fn check<A: Allocator>(mut arena: Arena<1, A>, calls: impl Fn(&A) -> usize) {
+        for _ in 0..60 {
+            arena.alloc([0u8; 1000]);
+        }
+        arena.reset();
+        assert!(arena.stats().spare_bytes > 40_000, "{:?}", arena.stats());
+        let block = arena.try_alloc_uninit_slice::<u8>(50_000).map(|block| block.len());
+        assert_eq!(block, Ok(50_000));
+        let (before, error) = (calls(arena.backing()), arena.try_alloc([0u8; 50_000]).unwrap_err());
+        assert_eq!(error.error().size(), 50_000);
+        assert!(calls(arena.backing()) <= before + 1, "with nothing spare it is asked once");
+    }
+    /// Refuses what exceeds 80,000 bytes together.
+    struct Budget(Cell<usize>, Cell<usize>);
+    // SAFETY: blocks come from the global allocator and go back to it unchanged.
+    unsafe impl Allocator for Budget {
+        fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+            self.1.set(self.1.get() + 1);
+            let left = self.0.get().checked_sub(layout.size()).ok_or(AllocError)?;
+            self.0.set(left);
+            Global.allocate(layout)
+        }
+        unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+            self.0.set(self.0.get() + layout.size());
+            // SAFETY: the caller's promise, passed on.
+            unsafe { Global.deallocate(ptr, layout) };
+        }
+    }
+    let config = uncached().first_chunk_bytes(1024).max_chunk_bytes(16 << 10);
+    check(Arena::<1>::with_config(config.limit_bytes(80_000)), |_| 0);
+    let budget = Budget(Cell::new(80_000), Cell::new(0));
+    check(Arena::with_config_in(config, budget), |budget| budget.1.get());
+}
+
+/// A large block is extended within the limit although spare chunks hold what is left of it.
+#[test]
+fn spare_chunks_make_room_for_a_large_block_that_grows() {
+    let config = uncached().first_chunk_bytes(1024).max_chunk_bytes(16 << 10);
+    let mut arena = Arena::<1>::with_config(config.limit_bytes(100_000));
+    for _ in 0..60 {
+        arena.alloc([0u8; 1000]);
+    }
+    arena.reset();
+    let mut list = ArenaVec::new_in(&arena);
+    list.resize(30_000, 7u8);
+    assert!(arena.stats().spare_bytes > 40_000, "{:?}", arena.stats());
+    assert!(list.try_reserve_exact(40_000).is_ok(), "{:?}", arena.stats());
+    assert!(list.iter().all(|&byte| byte == 7));
+}
+
+/// A vector does not say why it found no room; collecting does.
+#[test]
+fn collecting_names_what_stood_in_the_way() {
+    let full = Arena::<1>::with_config(uncached().first_chunk_bytes(256).limit_bytes(4096));
+    let refused = Arena::<1, _>::new_in(Borrowed::new(&mut []));
+    let kinds = |values: [Result<(), alloc_arena::TryAllocError>; 4]| {
+        values.map(|collected| {
+            let error = collected.unwrap_err();
+            assert!(error.size() > 0 && error.align() == 8, "{error}");
+            error.kind()
+        })
+    };
+    assert_eq!(
+        kinds([
+            (0..1000u64).try_collect_in::<ArenaVec<_, _>, 1, _>(&full).map(drop),
+            (0..1000u64).try_collect_in::<ArenaBox<[_], _>, 1, _>(&full).map(drop),
+            (0..1000u64).try_collect_in::<&mut [_], 1, _>(&full).map(drop),
+            full.try_alloc_box_from_iter(0..1000u64).map(drop),
+        ]),
+        [ErrorKind::Full; 4]
+    );
+    assert_eq!(
+        kinds([
+            (0..1u64).try_collect_in::<ArenaVec<_, _>, 1, _>(&refused).map(drop),
+            (0..1u64).try_collect_in::<ArenaBox<[_], _>, 1, _>(&refused).map(drop),
+            (0..1u64).try_collect_in::<&mut [_], 1, _>(&refused).map(drop),
+            refused.try_alloc_box_from_iter(0..1u64).map(drop),
+        ]),
+        [ErrorKind::Backing; 4]
+    );
+}
+
+/// At the limit a collection that is doubled no more still grows by what it needs; and a hint of more
+/// than there is refuses nothing.
+#[test]
+fn collecting_goes_on_to_the_limit_whatever_is_announced() {
+    struct Promises<I>(I);
+    impl<I: Iterator> Iterator for Promises<I> {
+        type Item = I::Item;
+        fn next(&mut self) -> Option<I::Item> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (usize::MAX, None)
+        }
+    }
+    let arena = || Arena::<1>::with_config(uncached().first_chunk_bytes(4096).limit_bytes(4096));
+    let values = || Promises(0..300u64);
+    let sum = 300 * 299 / 2;
+    let full = arena();
+    assert_eq!(
+        values().try_collect_in::<ArenaVec<_, _>, 1, _>(&full).unwrap().iter().sum::<u64>(),
+        sum
+    );
+    let full = arena();
+    assert_eq!(full.try_alloc_box_from_iter(values()).unwrap().iter().sum::<u64>(), sum);
+    let full = arena();
+    assert_eq!(full.try_alloc_from_iter(values()).unwrap().iter().sum::<u64>(), sum);
 }

@@ -115,3 +115,26 @@ fn the_peak_is_seen_at_the_end_of_frames_and_at_resets() {
     arena.reset();
     assert_eq!(arena.stats().peak_bytes, 50_100);
 }
+
+/// What is lost to alignment goes back with the blocks: at the end of a frame, and by a rewind.
+#[test]
+fn what_alignment_cost_is_taken_back_with_the_blocks() {
+    let mut arena = Arena::<8>::with_min_align();
+    arena.alloc(1u8);
+    let lost = |arena: &Arena<8>| arena.stats().waste_align_bytes;
+    assert_eq!(lost(&arena), counted(7));
+    let checkpoint = arena.checkpoint();
+    for _ in 0..3 {
+        let mut frame = arena.frame();
+        let scope = frame.scope();
+        (0..5000).for_each(|_| _ = scope.alloc([1u8; 9]));
+        drop(frame);
+        assert_eq!(lost(&arena), counted(7));
+    }
+    arena.alloc(2u8);
+    assert_eq!(lost(&arena), counted(14));
+    arena.rewind(checkpoint);
+    assert_eq!(lost(&arena), counted(7));
+    let stats = arena.stats();
+    assert!(stats.internal_fragmentation().is_none_or(|share| share <= 1.0), "{stats:?}");
+}

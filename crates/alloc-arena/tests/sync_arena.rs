@@ -292,6 +292,23 @@ fn the_limit_is_of_all_parts_together_and_counts_what_they_keep() {
     assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
 }
 
+/// A part at the limit gives back what it keeps before it refuses; what others keep stays theirs.
+#[test]
+fn a_part_at_the_limit_uses_what_it_keeps() {
+    let config =
+        ArenaConfig::new().first_chunk_bytes(1024).max_chunk_bytes(16 << 10).limit_bytes(80_000);
+    let mut arena = SyncArena::<1, _>::with_config_in(config, Checked::new(Global));
+    for _ in 0..60 {
+        arena.alloc([0u8; 1000]);
+    }
+    arena.reset();
+    assert!(arena.stats().spare_bytes > 40_000);
+    assert!(arena.try_alloc([1u8; 50_000]).is_ok());
+    let error = arena.try_alloc([1u8; 50_000]).unwrap_err().error();
+    assert_eq!((error.kind(), error.size()), (ErrorKind::Full, 50_000));
+    assert!(arena.reserved_bytes() <= 80_000);
+}
+
 #[test]
 fn at_every_refused_request_nothing_is_lost() {
     for fail_at in 1.. {

@@ -8,6 +8,7 @@ use alloc_core::Allocator;
 
 use super::Arena;
 use crate::chunk::ChunkRef;
+use crate::counters::Waste;
 
 /// A position in an arena: what a frame or a checkpoint goes back to.
 #[derive(Clone, Copy)]
@@ -17,6 +18,7 @@ pub(crate) struct Mark {
     start: NonNull<u8>,
     /// The depth from which on large chunks are newer.
     pub(crate) large: usize,
+    waste: Waste,
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
@@ -71,7 +73,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             self.set_current(chunk);
         } else {
             let nowhere = Self::CLOSED;
-            self.go_back_slow(&Mark { chunk: None, cursor: nowhere, start: nowhere, large: 0 });
+            self.go_back_slow(&Mark {
+                chunk: None,
+                cursor: nowhere,
+                start: nowhere,
+                large: 0,
+                waste: Waste::default(),
+            });
         }
         self.supply.was_reset();
     }
@@ -84,6 +92,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             cursor: self.cursor.get(),
             start: self.start.get(),
             large: self.large_depth(),
+            waste: self.counters.waste(),
         }
     }
 
@@ -96,6 +105,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[inline(always)]
     pub(crate) unsafe fn go_back(&self, mark: &Mark) {
         self.counters.saw(self.used_bytes());
+        self.counters.set_waste(mark.waste);
         if let Some(chunk) = mark.chunk
             && self.chunk.get() == mark.chunk
             && self.large.get().is_none()

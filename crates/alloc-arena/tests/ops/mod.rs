@@ -288,6 +288,9 @@ struct Model {
     next_value: u32,
     /// How often a block grew.
     grown: u32,
+    /// Blocks that were freed or moved by the last operation: another one at the same place is not
+    /// the one that a checkpoint found there.
+    gone: Vec<(NonNull<u8>, Layout)>,
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Run<MIN_ALIGN, A> {
@@ -299,6 +302,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Run<MIN_ALIGN, A> {
             log: Log::default(),
             next_value: 0,
             grown: 0,
+            gone: Vec::new(),
         };
         let foreign = Arena::<1>::with_min_align().checkpoint();
         Self { arena, model, limit, checkpoints: Vec::new(), foreign }
@@ -337,6 +341,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Run<MIN_ALIGN, A> {
                     assert_eq!(self.arena.used_bytes(), 0, "a reset empties");
                 }
                 op => self.model.apply(&self.arena, op),
+            }
+            let gone = core::mem::take(&mut self.model.gone);
+            for saved in self.checkpoints.iter_mut().filter_map(|(_, saved)| saved.as_mut()) {
+                saved.blocks.retain(|block| !gone.contains(block));
             }
             self.check();
         }
@@ -683,6 +691,7 @@ impl Model {
         // SAFETY: the new block is the shadow's until it is freed or its frame ends.
         unsafe { self.shadow.resize(old.0, old.1, new.0, new.1) };
         self.blocks.last_mut().expect("one for each frame").retain(|&block| block != old);
+        self.gone.push(old);
         self.placed::<MIN_ALIGN>(new.0, new.1);
     }
 
@@ -705,6 +714,7 @@ impl Model {
     fn take(&mut self, pick: u8) -> Option<(NonNull<u8>, Layout)> {
         let taken = self.peek(pick)?;
         self.blocks.last_mut().expect("one for each frame").retain(|&block| block != taken);
+        self.gone.push(taken);
         Some(taken)
     }
 }
