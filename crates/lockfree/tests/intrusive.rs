@@ -159,7 +159,7 @@ fn a_panicking_drop_keeps_no_other_from_its_own() {
 }
 
 #[test]
-fn nothing_is_lost_between_threads_that_push_and_threads_that_take() {
+fn tsan_nothing_is_lost_between_threads_that_push_and_threads_that_take() {
     const EACH: u32 = 20_000;
     let stack = IntrusiveStack::<Node>::new();
     let pushers_left = core::sync::atomic::AtomicU32::new(2);
