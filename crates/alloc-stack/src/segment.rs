@@ -225,7 +225,8 @@ impl Segment {
     /// `watch` of a segment without dead blocks: a cursor that reaches the end of a segment that
     /// has one before it closes the segment; that of the oldest is never reached.
     fn watch_when_all_live(self) -> usize {
-        if self.prev().is_some() { self.end() } else { usize::MAX }
+        // An end is a multiple of the grain, so one more is no overflow.
+        self.end() + usize::from(self.prev().is_none())
     }
 
     /// Takes note that the block from `address` to `end` is dead, in constant time.

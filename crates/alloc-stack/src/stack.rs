@@ -23,8 +23,9 @@
 //!   between that and the cursor that there was is padding below a grain, and goes with the block or
 //!   frame above which it lies.
 //! * **I5** `watch` is at most the lowest address of a dead block of the current segment above the
-//!   cursor, and at most `end` if there is a segment before it. A cursor that rises to `watch` or
-//!   above settles (`unwind.rs`).
+//!   cursor, at most `end` if there is a segment before it, and at most `end + 1` if not; 0 without a
+//!   segment. A cursor that rises to `watch` or above settles (`unwind.rs`): below it there is
+//!   nothing to look for.
 //! * **I6** no dead block is the newest, and no empty segment but the oldest is current: what was freed
 //!   is free.
 //! * **I7** `events` changes whenever the current segment does, and whenever a block becomes dead or
@@ -156,7 +157,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     const fn unchecked(config: StackConfig, backing: A) -> Self {
         Self {
             cursor: Cell::new(Self::NOWHERE),
-            watch: Cell::new(usize::MAX),
+            watch: Cell::new(0),
             start: Cell::new(Self::GRAIN),
             memory: Cell::new(dangling(Self::GRAIN)),
             events: Cell::new(0),

@@ -191,21 +191,27 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Gives back to the backing what is not in use: the spare, and the oldest segment if the stack
     /// is empty (blocks of raw pushes without a size then count as given back). Returns how many bytes that was.
     pub fn trim(&mut self) -> usize {
+        self.trim_shared()
+    }
+
+    /// [`Self::trim`] of a stack on which the caller knows of no block. What the backing does with the
+    /// stack meanwhile finds it in order.
+    pub(crate) fn trim_shared(&self) -> usize {
         let before = self.reserved.get();
         if self.is_empty() {
             self.close_all();
         } else {
             self.drop_spare();
         }
-        before - self.reserved.get()
+        before.saturating_sub(self.reserved.get())
     }
 
     /// Gives everything back, and leaves the stack as it was when it was new.
-    pub(crate) fn close_all(&mut self) {
+    pub(crate) fn close_all(&self) {
         let mut next = self.segment.take();
         self.cursor.set(Self::NOWHERE);
         self.set_start(dangling(Self::GRAIN));
-        self.watch.set(usize::MAX);
+        self.watch.set(0);
         self.happened();
         while let Some(segment) = next {
             next = segment.prev();

@@ -572,6 +572,42 @@ fn a_mark_gives_back_what_came_after_it() {
 }
 
 #[test]
+fn what_died_above_a_mark_is_forgotten_with_it() {
+    let mut stack = Stack::with_config(small());
+    let below = stack.alloc_layout(layout(48, 8));
+    let mark = stack.mark();
+    let (a, b) = (stack.boxed([1u64; 4]), stack.boxed([2u64; 4]));
+    drop(a);
+    let _ = ManuallyDrop::new(b);
+    // SAFETY: nothing taken since is used again.
+    unsafe { stack.pop_to(mark) };
+    assert_eq!(stack.used_bytes(), 48);
+    // Where `a` was; what is given back above it must not take it along.
+    let (c, d) = (stack.boxed([3u64; 4]), stack.boxed([4u64; 4]));
+    drop(d);
+    assert_eq!((*c, stack.used_bytes()), ([3; 4], 48 + 32));
+    drop(c);
+    // SAFETY: alive, with this layout.
+    unsafe { stack.dealloc_layout(below, layout(48, 8)) };
+    assert_eq!(stack.used_bytes(), 0);
+
+    // From before the first segment, and of one that is gone.
+    stack.trim();
+    let nowhere = stack.mark();
+    let _ = stack.push(layout(100, 1));
+    let old = stack.mark();
+    // SAFETY: nothing taken since is used again.
+    unsafe { stack.pop_to(nowhere) };
+    assert_eq!(stack.used_bytes(), 0);
+    stack.trim();
+    // SAFETY: as above: there is nothing.
+    unsafe { stack.pop_to(old) };
+    // SAFETY: as above.
+    unsafe { stack.pop_to(nowhere) };
+    assert_eq!((stack.used_bytes(), stack.reserved_bytes()), (0, 0));
+}
+
+#[test]
 fn memory_goes_back_when_asked() {
     let backing = Checked::new(Global);
     let mut stack = Stack::<1, _>::with_config_in(small(), &backing);

@@ -78,6 +78,11 @@ pub(super) enum Op {
     Close {
         forget: bool,
     },
+    /// A raw mark around what follows.
+    Mark,
+    Reserve {
+        size: Size,
+    },
     Checkpoint,
     Rewind {
         pick: u8,

@@ -92,6 +92,8 @@ trait Level<const MIN_ALIGN: usize> {
     type Memory: Allocator;
     fn memory(&self) -> &Self::Memory;
     fn used(&self) -> usize;
+    /// Says whether there is room for `bytes` now.
+    fn reserve(&self, bytes: usize) -> bool;
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Stack<MIN_ALIGN, A> {
@@ -102,6 +104,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Stack<MIN_ALIGN,
     fn used(&self) -> usize {
         self.used_bytes()
     }
+    fn reserve(&self, bytes: usize) -> bool {
+        self.try_reserve(bytes).is_ok()
+    }
 }
 
 impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Scope<'_, MIN_ALIGN, A> {
@@ -111,6 +116,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Level<MIN_ALIGN> for Scope<'_, MIN_AL
     }
     fn used(&self) -> usize {
         self.used_bytes()
+    }
+    fn reserve(&self, _: usize) -> bool {
+        false
     }
 }
 
@@ -195,6 +203,7 @@ impl Run<'_> {
                         return;
                     }
                 }
+                Op::Mark => self.mark_level(stack),
                 Op::Reset | Op::Close { .. } => {
                     self.abandon(&mut blocks, stack);
                     return;
@@ -233,6 +242,37 @@ impl Run<'_> {
             }
         }
         self.finish(&mut blocks, stack);
+    }
+
+    /// Takes blocks, gives some of them back, and the rest by a mark from before.
+    fn mark_level<const MIN_ALIGN: usize, A: Allocator>(&mut self, stack: &Stack<MIN_ALIGN, A>) {
+        let (used, mark) = (stack.used_bytes(), stack.mark());
+        let mut blocks = Blocks::default();
+        while let Some(op) = self.next() {
+            match op {
+                Op::Push { size, align, any } => {
+                    let Some(layout) = layout(size, align) else { continue };
+                    let pushed =
+                        if any { stack.try_push_any(layout) } else { stack.try_push(layout) };
+                    if let Ok((block, _)) = pushed {
+                        self.keep(block, layout, &mut blocks);
+                    }
+                }
+                Op::Mark if self.depth <= 12 => {
+                    self.depth += 1;
+                    self.mark_level(stack);
+                    self.depth -= 1;
+                }
+                Op::Close { .. } => break,
+                op => self.apply(op, stack, &mut blocks),
+            }
+        }
+        for entry in blocks.0.drain(..) {
+            self.forget(&entry);
+        }
+        // SAFETY: nothing taken since is used again.
+        unsafe { stack.pop_to(mark) };
+        assert_eq!(stack.used_bytes(), used, "a mark leaves nothing");
     }
 
     /// Gives every block back, from the middle out, and finds nothing left.
@@ -480,6 +520,13 @@ impl Run<'_> {
                 if let Ok(shrunk) = shrunk {
                     self.resized(blocks, index, shrunk, new, used_before);
                 }
+            }
+            Op::Reserve { size } => {
+                let used = level.used();
+                if level.reserve(size.bytes()) {
+                    assert!(size.bytes() < 100_000_000, "{} bytes cannot be had", size.bytes());
+                }
+                assert_eq!(level.used(), used, "a reservation takes nothing");
             }
             _ => {}
         }
