@@ -45,8 +45,10 @@
 
 mod values;
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt;
+use core::hint::cold_path;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use alloc_core::{AllocError, AllocStats, Allocator, ErrorKind, Global, Layout, TryAllocError};
@@ -70,15 +72,15 @@ pub struct Scratch<'s> {
 
 /// One stack of a pair.
 struct Side {
-    stack: RefCell<Stack>,
-    /// Frames that are open on it (S1).
+    stack: Stack,
+    /// Frames that are open on it (S1): as long as there are any, the stack is not trimmed.
     open: Cell<usize>,
     strays: Cell<u64>,
 }
 
 impl Side {
     const fn new() -> Self {
-        Self { stack: RefCell::new(Stack::new()), open: Cell::new(0), strays: Cell::new(0) }
+        Self { stack: Stack::new(), open: Cell::new(0), strays: Cell::new(0) }
     }
 }
 
@@ -149,42 +151,63 @@ impl Conflict for &[&Scratch<'_>] {
 /// If `work` does.
 #[inline]
 pub fn scratch<R>(conflict: impl Conflict, work: impl FnOnce(&Scratch<'_>) -> R) -> R {
-    let mut work = Some(work);
-    let mut run = |index: usize, side: &Side| {
-        let Some(work) = work.take() else { unreachable!("runs once") };
-        on(index, side, work)
-    };
-    let done = PAIR.try_with(|pair| {
+    // A stack for this call alone, if it comes to that.
+    let mut alone = MaybeUninit::uninit();
+    let chosen = PAIR.try_with(|pair| {
         // Where fewer frames are open, an outer one is less likely to be in the way.
         let first = usize::from(pair[1].open.get() < pair[0].open.get());
         let free = [first, 1 - first].into_iter().find(|index| !conflict.is_on(*index))?;
-        Some(run(free, &pair[free]))
+        Some((free, NonNull::from_ref(&pair[free])))
     });
-    match done {
-        Ok(Some(result)) => result,
+    let (index, side) = match chosen {
+        Ok(Some(chosen)) => chosen,
         // Both are in conflict, or the thread is past the pair's destructor.
-        Ok(None) | Err(_) => run(ALONE, &Side::new()),
-    }
+        Ok(None) | Err(_) => {
+            cold_path();
+            (ALONE, NonNull::from_mut(alone.write(Side::new())))
+        }
+    };
+    // SAFETY: 1. one of the thread's pair, which lives until the thread has ended all its calls, this
+    // one included; or `alone`, written just now. 2. `alone` is not used again.
+    unsafe { on(index, side, work) }
 }
 
 /// Runs `work` in a new frame on `side`.
-fn on<R>(index: usize, side: &Side, work: impl FnOnce(&Scratch<'_>) -> R) -> R {
-    /// Ends the frame also when `work` panics.
-    struct Opened<'s>(&'s Cell<usize>);
-    impl Drop for Opened<'_> {
+///
+/// # Safety
+///
+/// 1. `side` is alive during this call;
+/// 2. if `index` is [`ALONE`] it is the call's own: dropped here.
+#[inline(always)]
+unsafe fn on<R>(index: usize, side: NonNull<Side>, work: impl FnOnce(&Scratch<'_>) -> R) -> R {
+    /// Counts the frame as ended, also when `work` panics, and drops a side that was for it alone.
+    struct Opened {
+        index: usize,
+        side: NonNull<Side>,
+    }
+    impl Drop for Opened {
+        #[inline]
         fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
+            // SAFETY: clause 1.
+            let open = unsafe { &self.side.as_ref().open };
+            open.set(open.get() - 1);
+            if self.index == ALONE {
+                cold_path();
+                // SAFETY: clause 2; its frame, the only one, has ended.
+                unsafe { self.side.drop_in_place() };
+            }
         }
     }
-    let stack = side.stack.borrow();
-    // S2: by the depths this frame is the only one that uses the stack until it ends.
-    let mut guard = FrameGuard::on(&stack);
+    let opened = Opened { index, side };
+    // SAFETY: clause 1.
+    let side = unsafe { opened.side.as_ref() };
     let depth = side.open.get() + 1;
     side.open.set(depth);
-    let _opened = Opened(&side.open);
+    // S2: by the depths this frame is the only one that uses the stack until it ends.
+    let mut guard = FrameGuard::on(&side.stack);
     let scratch = Scratch { scope: guard.scope(), side, depth, index, strays: Cell::new(None) };
     work(&scratch)
-    // In reverse: the strays, the depth, the frame.
+    // In reverse: the strays, the frame, the depth.
 }
 
 /// What this thread's scratch stacks did so far.
@@ -208,7 +231,7 @@ pub struct ScratchStats {
 #[must_use]
 pub fn scratch_stats() -> ScratchStats {
     PAIR.try_with(|pair| ScratchStats {
-        stacks: [0, 1].map(|index: usize| pair[index].stack.borrow().stats()),
+        stacks: [0, 1].map(|index: usize| pair[index].stack.stats()),
         strays: pair.iter().map(|side| side.strays.get()).sum(),
     })
     .unwrap_or_default()
@@ -224,11 +247,9 @@ pub fn scratch_stats() -> ScratchStats {
 /// ```
 pub fn trim_scratch() -> usize {
     PAIR.try_with(|pair| {
-        let trimmed = pair.iter().map(|side| {
-            // Borrowed where a frame is open.
-            side.stack.try_borrow_mut().map_or(0, |mut stack| stack.trim())
-        });
-        trimmed.sum()
+        let idle = pair.iter().filter(|side| side.open.get() == 0);
+        // Shared: the global allocator may be one that asks for scratch itself.
+        idle.map(|side| side.stack.trim_shared()).sum()
     })
     .unwrap_or_default()
 }

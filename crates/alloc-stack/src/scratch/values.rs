@@ -81,9 +81,12 @@ impl<'s> Scratch<'s> {
     #[inline]
     #[track_caller]
     pub fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &'s mut [T] {
-        match self.try_alloc_slice_copy(values) {
-            Ok(values) => values,
-            Err(error) => no_room(error),
+        match self.innermost() {
+            Some(scope) => scope.alloc_slice_copy(values),
+            None => match self.try_alloc_slice_copy(values) {
+                Ok(values) => values,
+                Err(error) => no_room(error),
+            },
         }
     }
 
@@ -97,8 +100,11 @@ impl<'s> Scratch<'s> {
         &self,
         values: &[T],
     ) -> Result<&'s mut [T], TryAllocError> {
-        let block = self.try_alloc_layout(Layout::for_value(values))?;
-        // SAFETY: 1. a block of this layout, valid during `'s` (S2, S3); 2. fresh.
+        if let Some(scope) = self.innermost() {
+            return scope.try_alloc_slice_copy(values);
+        }
+        let block = self.stray(Layout::for_value(values))?;
+        // SAFETY: 1. a block of this layout, valid during `'s` (S3); 2. fresh.
         Ok(unsafe { put_slice(block, values) })
     }
 
