@@ -29,7 +29,8 @@ struct Args {
     /// Only cases of these crates.
     #[arg(value_name = "CRATE")]
     crates: Vec<String>,
-    /// Only cases whose id matches: `linear/*/warm`, or one part of an id, as in `typed-24`.
+    /// Only cases whose id matches: `linear/*/warm`; all below a leading part, as in `stack/*`; or
+    /// one part of an id, as in `typed-24`.
     #[arg(long, value_name = "GLOB")]
     case: Option<String>,
     /// The same cases, engines and inputs with fewer rounds: minutes for everything.
@@ -228,9 +229,11 @@ fn check_claims(
     let mut targets = claims::of_crates(claims::load()?, &args.crates)?;
     if let Some(glob) = &args.case {
         let matching = select::matcher(glob)?;
+        let known = targets.clone();
         targets.retain(|target| matching(&target.case));
         if targets.is_empty() {
-            bail!("no target's case matches {glob:?}");
+            let near = select::nearest(glob, known.iter().map(|target| target.case.as_str()));
+            bail!("no target's case matches {glob:?}; nearest: {}", near.join(", "));
         }
     }
     let cases: Vec<Case> = all
