@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::case::{Case, Role};
 use crate::report::schema::label;
+use crate::report::summary::counted;
 use crate::runner::assemble::model_name;
 
 /// Prints the cases.
@@ -49,5 +50,5 @@ pub fn print(out: &mut dyn Write, cases: &[Case]) -> io::Result<()> {
         }
     }
     let engines: usize = cases.iter().map(|case| case.engines.len()).sum();
-    writeln!(out, "{} cases, {engines} rows", cases.len())
+    writeln!(out, "{}, {}", counted(cases.len(), "case"), counted(engines, "row"))
 }

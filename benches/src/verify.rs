@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::case::Case;
+use crate::report::summary::counted;
 use crate::runner::measure::{Checked, check};
 use crate::runner::spawn::{Spawner, in_parallel};
 use crate::threads;
@@ -21,7 +22,7 @@ pub fn run(out: &mut dyn Write, spawner: &Spawner, cases: &[Case]) -> io::Result
         writeln!(out, "FAILED {}: {}", row.row, row.error.as_deref().unwrap_or(""))?;
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
-    writeln!(out, "{} cases, {} rows", cases.len(), rows.len())?;
+    writeln!(out, "{}, {}", counted(cases.len(), "case"), counted(rows.len(), "row"))?;
     writeln!(out, "{} passed, {failed} failed", rows.len() - failed)?;
     Ok(failed == 0 && !rows.is_empty())
 }

@@ -7,7 +7,7 @@ use core::fmt::Write;
 
 use crate::case::Case;
 use crate::report::schema::{CaseRow, Report, RoleName};
-use crate::report::summary::{self, Line, Mark, Tally};
+use crate::report::summary::{self, Line, Mark};
 use crate::report::svg::{self, Axis};
 use crate::stats::Interval;
 
@@ -39,7 +39,7 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
         let _ = writeln!(
             html,
             "<p class='soft small'>{}</p>",
-            sentence(summary::tally(rows.iter().copied()))
+            format_args!("Against peers: {}.", summary::tally(rows.iter().copied()).sentence())
         );
         for row in rows {
             card(&mut html, row, cases.iter().find(|case| case.id == row.id));
@@ -50,12 +50,6 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     html
 }
 
-fn sentence(tally: Tally) -> String {
-    let Tally { wins, losses, evens, errors } = tally;
-    let errors = if errors > 0 { format!(", {errors} rows in error") } else { String::new() };
-    format!("Against peers: {losses} losses, {evens} even, {wins} wins{errors}.")
-}
-
 fn opening(html: &mut String, report: &Report) {
     let machine = &report.machine;
     let tally = summary::tally(&report.cases);
@@ -63,9 +57,10 @@ fn opening(html: &mut String, report: &Report) {
     let _ = writeln!(html, "<h1>Quarry beside its peers, measured</h1>");
     let _ = writeln!(
         html,
-        "<p>{} cases, {engines} rows, one run on one machine. Every engine of a case was timed turn by \
+        "<p>{}, {}, one run on one machine. Every engine of a case was timed turn by \
          turn in the same processes, so the ratios below hold for this machine and say nothing across runs.</p>",
-        report.cases.len()
+        summary::counted(report.cases.len(), "case"),
+        summary::counted(engines, "row")
     );
     html.push_str("<div class=tally>");
     for (class, count, word) in [

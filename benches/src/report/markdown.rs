@@ -16,15 +16,11 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
         "{}, {} CPUs, Linux {}; {}; commit {}; load {:.1}.",
         machine.cpu, machine.cores, machine.kernel, machine.rustc, machine.commit, machine.load
     );
-    let tally = summary::tally(&report.cases);
     let _ = writeln!(
         text,
-        "{} cases; against peers {} losses, {} even, {} wins; {} rows in error.",
-        report.cases.len(),
-        tally.losses,
-        tally.evens,
-        tally.wins,
-        tally.errors
+        "{}; against peers {}.",
+        summary::counted(report.cases.len(), "case"),
+        summary::tally(&report.cases).sentence()
     );
     if let Some((middle, worst)) = summary::resolution(report) {
         let _ = writeln!(

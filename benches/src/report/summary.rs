@@ -144,6 +144,29 @@ pub struct Tally {
     pub errors: usize,
 }
 
+impl Tally {
+    /// Returns what a reader sees: `1 loss, 3 even, 2 wins`, and the errors, if there are any.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Tally { wins, losses, evens, errors } = *self;
+        let mut text = format!("{}, {evens} even, {}", losses_of(losses), counted(wins, "win"));
+        if errors > 0 {
+            text = format!("{text}, {} in error", counted(errors, "row"));
+        }
+        text
+    }
+}
+
+/// Returns a number of things: `1 case`, `2 cases`.
+#[must_use]
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+fn losses_of(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "loss" } else { "losses" })
+}
+
 /// Counts the rows of these cases.
 #[must_use]
 pub fn tally<C: Borrow<CaseRow>>(cases: impl IntoIterator<Item = C>) -> Tally {
@@ -308,6 +331,15 @@ mod tests {
         let report = sample();
         assert_eq!(tally(&report.cases), Tally { wins: 1, losses: 1, evens: 1, errors: 1 });
         assert!((worst(&report.cases[1]) - 0.6).abs() < 1e-9, "a control is no loss");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let tally = Tally { wins: 1, losses: 1, evens: 1, errors: 1 };
+        assert_eq!(tally.sentence(), "1 loss, 1 even, 1 win, 1 row in error");
+        let tally = Tally { wins: 2, losses: 0, evens: 0, errors: 0 };
+        assert_eq!(tally.sentence(), "0 losses, 0 even, 2 wins");
+        assert_eq!(counted(3, "case"), "3 cases");
     }
 
     #[test]

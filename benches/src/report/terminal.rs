@@ -23,11 +23,7 @@ pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Resu
     let detailed = report.cases.len() <= DETAILED_CASES;
     for (krate, cases) in summary::by_crate(report) {
         let tally = summary::tally(cases.iter().copied());
-        writeln!(
-            out,
-            "\n{krate}: {} losses, {} even, {} wins, {} errors against peers",
-            tally.losses, tally.evens, tally.wins, tally.errors
-        )?;
+        writeln!(out, "\n{krate}, against peers: {}", tally.sentence())?;
         writeln!(out, "{}", crate_table(&cases, detailed))?;
     }
     if let Some((middle, worst)) = summary::resolution(report) {
