@@ -90,6 +90,7 @@ impl Session {
         } else {
             Err("instructions: not run; ask for them with --instructions".to_owned())
         };
+        instructions::sweep(scratch);
         let notes = valgrind.clone().err().into_iter().collect();
         Session {
             spawner,
@@ -323,7 +324,7 @@ impl Session {
             (0..width).map(|at| work.iter().copied().skip(at).step_by(width).collect()).collect();
         let numbered: Vec<(usize, &Vec<(usize, f64)>)> = shares.iter().enumerate().collect();
         let counted = in_parallel(&numbered, width, |&(number, share)| {
-            let out = self.scratch.join(format!("callgrind-{}-{number}", std::process::id()));
+            let out = instructions::out_file(&self.scratch, number);
             self.count(case, share, &out)
         });
         for (engine, result) in counted.into_iter().flatten() {
