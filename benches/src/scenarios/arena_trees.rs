@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Arenas are warm and reset, the way to build one tree after the other; typed-arena, which has no
-//! reset, is made anew. Mallocs free node by node, reading the tree for it. The `ideal` control is a
-//! bump loop over one buffer.
+//! reset, is made anew, and those that keep one chunk of several take the others again: from a heap in
+//! which something lives above them ([`heap_top`]), so that their pages do not fault each time. Mallocs
+//! free node by node, reading the tree for it. The `ideal` control is a bump loop over one buffer.
 //!
 //! A walk allocates nothing. In what order the nodes lie in memory is decided by insertion, so each
 //! step goes to a place that the last one says nothing of: what counts is how many nodes a cache
@@ -17,6 +18,8 @@
 //! is why the tree of 2,047 nodes stands beside.
 
 use core::alloc::Layout;
+use core::arch::asm;
+use core::hint::black_box;
 use core::ptr::NonNull;
 
 use alloc_arena::TypedArena;
@@ -24,6 +27,7 @@ use alloc_arena::TypedArena;
 use super::Round;
 use super::arena::{CRATE, engines_of};
 use super::checksum::fold;
+use super::heap_top::{self, HeapTop};
 use super::linear::synthetic;
 use crate::case::{Case, Engine, EngineSpec, Model, Role};
 use crate::engines::ideal::Ideal;
@@ -41,6 +45,10 @@ const LARGE: usize = 17;
 /// Rounds before the large trees are timed: chunks have settled after three.
 const WARM_ROUNDS: u64 = 4;
 
+/// What all engines hold together while the large trees are built: thirty of them, of which those
+/// that double their chunks hold twice the tree, and those that keep one take the next beside it.
+const HOLE_BYTES: usize = 512 << 20;
+
 /// Nodes of a full tree.
 const fn nodes(depth: usize) -> usize {
     (1 << (depth + 1)) - 1
@@ -50,7 +58,8 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         case::<SMALL>(
             "arena/trees-2k/build",
-            "Builds a binary tree of 2,047 nodes that refer to each other, then all die",
+            "Builds a binary tree of 2,047 nodes that refer to each other, then all die; a block above \
+             the chunks pins glibc's heap",
             {
                 fn spec<R: Region>() -> EngineSpec {
                     tree::<R, SMALL>()
@@ -60,7 +69,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case::<LARGE>(
             "arena/trees-262k/build",
-            "Builds a binary tree of 262,143 nodes that refer to each other, then all die",
+            "Builds a binary tree of 262,143 nodes that refer to each other, then all die; a block \
+             above the chunks pins glibc's heap",
             {
                 fn spec<R: Region>() -> EngineSpec {
                     tree::<R, LARGE>()
@@ -87,7 +97,7 @@ fn case<const DEPTH: usize>(
     mut engines: Vec<EngineSpec>,
 ) -> Case {
     engines.extend([
-        tree::<Null, DEPTH>(),
+        engines::spec::<Null>(build::<Loop<DEPTH>>),
         tree::<Ideal, DEPTH>(),
         engines::spec_of(TYPED, build::<OursTyped<DEPTH>>),
         engines::spec_of(typed_arena::ABOUT, build::<Typed<DEPTH, false>>),
@@ -99,7 +109,14 @@ fn case<const DEPTH: usize>(
         what,
         model: Model::Latency,
         unit: "node",
-        input: || synthetic(0, nodes(DEPTH) as u64),
+        input: || {
+            if DEPTH == LARGE {
+                heap_top::arrange_pinned_above(HOLE_BYTES);
+            } else {
+                heap_top::arrange(HeapTop::Pinned);
+            }
+            synthetic(0, nodes(DEPTH) as u64)
+        },
         working_set_bytes: (nodes(DEPTH) * size_of::<Node>()) as u64,
         threads: 1,
         engines,
@@ -129,6 +146,10 @@ struct Node {
 /// Builds a full tree, children before their parent: after the `n`-th leaf every subtree that ends
 /// there, as many as `n` has zeros at its low end, gets its root. (A recursion would be inlined into
 /// itself for some engines and not for others.)
+///
+/// A leaf has a thread in place of children, to the tree built just before it. Were its words both
+/// empty, the compiler would keep them in a register, which is lost across the slow call of an
+/// allocator, and make them anew for some engines and not for others.
 #[inline(always)]
 fn grow(depth: usize, mut alloc: impl FnMut(Node) -> NonNull<Node>) -> NonNull<Node> {
     let mut open: [Link; LARGE + 1] = [None; LARGE + 1];
@@ -139,18 +160,27 @@ fn grow(depth: usize, mut alloc: impl FnMut(Node) -> NonNull<Node>) -> NonNull<N
         }
         if leaf < 1 << depth {
             open[leaf.trailing_zeros() as usize] = Some(root);
-            root = alloc(Node { left: None, right: None });
+            root = alloc(Node { left: None, right: Some(root) });
         }
     }
     root
 }
 
+impl Node {
+    /// Its children, unless it is a leaf.
+    #[inline]
+    fn children(self) -> Option<[NonNull<Self>; 2]> {
+        self.left.zip(self.right).map(|(left, right)| [left, right])
+    }
+}
+
 /// Counts the nodes by walking, and folds the shape: a lost or doubled link changes it.
 fn sum_of(node: NonNull<Node>) -> u64 {
     // SAFETY: a node of this round's tree, which is alive.
-    let Node { left, right } = unsafe { node.read() };
-    let below = |link: Link| link.map_or(1, sum_of);
-    fold(below(left), below(right))
+    match unsafe { node.read() }.children() {
+        Some([left, right]) => fold(sum_of(left), sum_of(right)),
+        None => fold(1, 1),
+    }
 }
 
 /// The nodes of a tree, each before its children; a node may be freed once it was returned.
@@ -173,10 +203,10 @@ impl Iterator for Nodes {
         self.len = self.len.checked_sub(1)?;
         let node = self.stack[self.len];
         // SAFETY: a node of a tree that is alive: its parent's links were read before it was freed.
-        let Node { left, right } = unsafe { node.read() };
-        for child in [right, left].into_iter().flatten() {
-            self.stack[self.len] = child;
-            self.len += 1;
+        if let Some([left, right]) = unsafe { node.read() }.children() {
+            self.stack[self.len] = right;
+            self.stack[self.len + 1] = left;
+            self.len += 2;
         }
         Some((node.cast(), Layout::new::<Node>()))
     }
@@ -201,10 +231,55 @@ impl<R: Region, const DEPTH: usize> Round for Tree<R, DEPTH> {
     #[inline]
     fn round(&mut self, sum: bool) -> u64 {
         let root = Self::fill(&self.0);
-        let sum = if sum && R::ABOUT.role != Role::Null { sum_of(root) } else { 0 };
+        let sum = if sum { sum_of(root) } else { 0 };
         // SAFETY: 1. the tree is all that was allocated; 2. its root is forgotten.
         unsafe { self.0.release(Nodes::of(root)) };
         sum
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        heap_top::verify();
+        Vec::new()
+    }
+}
+
+/// The loop and its stores: every node is the same block, and nobody tells the compiler so.
+///
+/// Where an address is a constant, so is every link, and the null engine would do less than the loop
+/// of an allocator does. The address goes from node to node in its register, through an empty
+/// `asm!` that might have changed it: no instruction is added.
+struct Loop<const DEPTH: usize>(Null);
+
+impl<const DEPTH: usize> Loop<DEPTH> {
+    #[inline(never)]
+    fn fill(mut block: NonNull<Node>) -> NonNull<Node> {
+        grow(DEPTH, |node| {
+            let address: *mut Node;
+            // SAFETY: emits nothing.
+            unsafe {
+                asm!("/* {0} */", inout(reg) block.as_ptr() => address,
+                    options(nostack, preserves_flags));
+            }
+            // SAFETY: the address that went in.
+            block = unsafe { NonNull::new_unchecked(address) };
+            // SAFETY: a block of the null engine's is long enough for any value, aligned, and ours.
+            unsafe { block.write(node) };
+            block
+        })
+    }
+}
+
+impl<const DEPTH: usize> Round for Loop<DEPTH> {
+    const OPS: u64 = nodes(DEPTH) as u64;
+
+    fn new() -> Self {
+        Self(Null::with_capacity(0))
+    }
+
+    fn round(&mut self, _: bool) -> u64 {
+        let block = self.0.alloc(Node { left: None, right: None });
+        black_box(Self::fill(NonNull::from(block)));
+        0
     }
 }
 
@@ -239,6 +314,11 @@ impl<const DEPTH: usize> Round for OursTyped<DEPTH> {
         self.0.clear();
         sum
     }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        heap_top::verify();
+        Vec::new()
+    }
 }
 
 /// typed-arena, made for each tree; `TOLD` says whether it is told how many nodes will come.
@@ -262,5 +342,10 @@ impl<const DEPTH: usize, const TOLD: bool> Round for Typed<DEPTH, TOLD> {
         let arena = typed_arena::make::<Node, TOLD>(nodes(DEPTH));
         let root = Self::fill(&arena);
         if sum { sum_of(root) } else { 0 }
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        heap_top::verify();
+        Vec::new()
     }
 }

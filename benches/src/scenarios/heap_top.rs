@@ -18,6 +18,9 @@
 //! common setting), `pinned` holds trimming there and mapping at glibc's maximum: only the pin keeps
 //! the heap from shrinking.
 //!
+//! `pinned` is also what rows of large trees have, whose chunks of megabytes glibc would map and unmap
+//! or not according to what else the process has freed.
+//!
 //! [`verify`] proves the state after the last sample, by doing what the rows do and looking at the
 //! program break; the row is an error where it does not hold. All this is about the main thread,
 //! whose heap it is, in a process of one case: tests and criterion run whatever heap they have.
@@ -25,6 +28,8 @@
 use core::ffi::c_int;
 use core::hint::black_box;
 use std::sync::OnceLock;
+
+use crate::runner::instructions::under_valgrind;
 
 /// Which state a process is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +46,11 @@ const INITIAL_BYTES: c_int = 128 * 1024;
 /// glibc's limit for its own adjustment of `M_MMAP_THRESHOLD`.
 const MAX_MMAP_BYTES: c_int = 32 * 1024 * 1024;
 
-/// The hole below the pin: above what all engines of a case hold together.
+/// The hole below the pin: above what all engines of a case of small arenas hold together.
 const HOLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The pieces that a large hole is made of: below glibc's maximum for blocks on its heap.
+const PIECE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Blocks that the hole is made of, and that [`verify`] asks for: below every threshold, and large
 /// enough that freeing them makes glibc consider the top (64 KiB and more).
@@ -62,6 +70,25 @@ static ARRANGED: OnceLock<HeapTop> = OnceLock::new();
 ///
 /// Panics when the process is in the other state already, or cannot be put into this one.
 pub fn arrange(state: HeapTop) {
+    arrange_with(state, || pin(HOLE_BYTES / BLOCK_BYTES, || touched(BLOCK_BYTES)));
+}
+
+/// Pins the top above a hole for arenas of megabytes. Its pages are not touched before they are
+/// used, so that resident memory still tells what an engine holds; once touched they stay. Under
+/// valgrind, which gives the heap little room, the hole is a small one: counting needs none.
+///
+/// # Panics
+///
+/// As [`arrange`].
+pub fn arrange_pinned_above(hole_bytes: usize) {
+    if under_valgrind() {
+        return arrange(HeapTop::Pinned);
+    }
+    let pieces = hole_bytes.div_ceil(PIECE_BYTES);
+    arrange_with(HeapTop::Pinned, || pin(pieces, || block(PIECE_BYTES)));
+}
+
+fn arrange_with(state: HeapTop, pin: impl FnOnce()) {
     let arranged = *ARRANGED.get_or_init(|| {
         let mapped = if state == HeapTop::Free { INITIAL_BYTES } else { MAX_MMAP_BYTES };
         option(libc::M_MMAP_THRESHOLD, mapped);
@@ -91,9 +118,9 @@ fn plug() {
     }
 }
 
-/// Makes the hole and the pin above it, which is never freed.
-fn pin() {
-    let blocks: Vec<_> = (0..HOLE_BYTES / BLOCK_BYTES).map(|_| touched(BLOCK_BYTES)).collect();
+/// Makes the hole of so many blocks, and the pin above it, which is never freed.
+fn pin(count: usize, block: fn() -> *mut u8) {
+    let blocks: Vec<_> = (0..count).map(|_| block()).collect();
     let highest = blocks.iter().map(|block| block.addr()).max().unwrap_or(0);
     // A small block could come from a gap anywhere below, so it is as large as those.
     let pin = touched(BLOCK_BYTES);
@@ -133,12 +160,18 @@ fn option(name: c_int, value: c_int) {
     assert_eq!(done, 1, "mallopt({name}, {value}) was refused");
 }
 
-/// Returns a block of glibc's with every page touched.
-fn touched(bytes: usize) -> *mut u8 {
+/// Returns a block of glibc's.
+fn block(bytes: usize) -> *mut u8 {
     // SAFETY: any size will do. The compiler knows `malloc`, and would leave out a block that nobody
     // else sees.
     let block = black_box(unsafe { libc::malloc(bytes) }).cast::<u8>();
     assert!(!block.is_null(), "no memory for a block of {bytes} bytes");
+    block
+}
+
+/// Returns a block of glibc's with every page touched.
+fn touched(bytes: usize) -> *mut u8 {
+    let block = block(bytes);
     // SAFETY: the block is that long, and ours.
     unsafe { block.write_bytes(1, bytes) };
     block
