@@ -24,14 +24,14 @@ use core::marker::PhantomData;
 use std::sync::OnceLock;
 
 use self::parser::Parser;
-use self::stores::{Counted, In, Nothing, On, Owned};
+use self::stores::{Counted, In, Nothing, On, Owned, Typed};
 use self::tokens::{Token, tokens};
-use self::tree::{Store, Sum};
+use self::tree::{Arenas, Store, Sum};
 use crate::case::{Case, Engine, EngineSpec, Input, Model, Role};
 use crate::engines::heap::{self, Heap, Malloc};
 use crate::engines::{
     About, Backing, Bump, arena, blink_alloc, bump_scope, bumpalo, jemalloc, mimalloc, multitude,
-    oxc, scoped_arena, snmalloc, spec, spec_of,
+    oxc, scoped_arena, snmalloc, spec, spec_of, typed_arena,
 };
 use crate::input::registry::{Source, sources};
 use crate::scenarios::programs::fold;
@@ -70,6 +70,7 @@ pub(super) fn case() -> Case {
             peer(kept::<oxc::New>(), "one arena, reset after each file, as oxc pools them"),
             peer(kept::<multitude::New>(), "one arena, reset after each file"),
             peer(kept::<scoped_arena::WithCapacity>(), "one arena, reset after each file"),
+            program::<PerType>(),
             heap::<mimalloc::Mimalloc>(),
             heap::<jemalloc::SizedFree>(),
             heap::<snmalloc::Snmalloc>(),
@@ -240,6 +241,25 @@ impl<R: Bump> Program for Fresh<R> {
 /// What a region begins with, where that can be said; all here grow.
 const FIRST_CHUNK_BYTES: usize = 64 << 10;
 
+/// typed-arena, which has no reset: an arena for each type of node, all made for each file.
+struct PerType;
+
+impl Program for PerType {
+    const ABOUT: About = About {
+        config: "per-type",
+        why: "an arena for each type of node and one for texts, made for each file",
+        ..typed_arena::ABOUT
+    };
+    type Keep = ();
+
+    fn start() {}
+
+    fn file((): &mut (), tokens: &[Token<'_>]) -> u64 {
+        let arenas = Arenas::default();
+        parse(tokens, Typed(&arenas))
+    }
+}
+
 // ---- mallocs ------------------------------------------------------------------------------------
 
 struct OnHeap<M>(PhantomData<M>);
@@ -280,6 +300,9 @@ mod tests {
         assert_eq!(sum(source, Owned), expected);
         assert_eq!(sum(source, Counted), expected);
         assert_eq!(sum(source, On(allocator_api2::alloc::Global)), expected);
+        let mut buffer = Vec::new();
+        tokens(source, &mut buffer);
+        assert_eq!(PerType::file(&mut (), &buffer), expected);
     }
 
     #[test]

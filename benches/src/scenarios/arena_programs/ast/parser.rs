@@ -168,7 +168,7 @@ impl<'p, 't, S: Store<'t>> Parser<'p, 't, S> {
     // ---- nodes ----------------------------------------------------------------------------------
 
     #[inline]
-    pub(super) fn boxed<T: Sum + 't>(&self, node: T) -> S::Box<T> {
+    pub(super) fn boxed<T: Node<'t, S> + 't>(&self, node: T) -> S::Box<T> {
         self.store.boxed(node)
     }
 

@@ -5,6 +5,7 @@
 //!   Owned      Box<T>      Box<[T]>         Box<str>
 //!   Counted    Rc<T>       Rc<[T]>          Rc<str>
 //!   In<R>      &T          &[T]             &str
+//!   Typed      &T          &[T]             &str             an arena for each type
 //!   On<A>      Box<T, A>   Vec<T, A>        Vec<u8, A>
 //!   Nothing    the sum of what would be there
 //! ```
@@ -17,7 +18,9 @@ use std::rc::Rc;
 
 use allocator_api2::{alloc::Allocator, boxed::Box as BoxIn, vec::Vec as VecIn};
 
-use super::tree::{Store, Sum, sum_list};
+use typed_arena::Arena;
+
+use super::tree::{Arenas, Node, Store, Sum, sum_list};
 use crate::engines::Region;
 use crate::scenarios::programs::digest;
 
@@ -38,12 +41,12 @@ impl Store<'static> for Owned {
     }
 
     #[inline]
-    fn boxed<T: Sum>(self, node: T) -> Box<T> {
+    fn boxed<T: Node<'static, Self>>(self, node: T) -> Box<T> {
         Box::new(node)
     }
 
     #[inline]
-    fn list<T: Sum>(self, nodes: &mut Vec<T>, from: usize) -> Box<[T]> {
+    fn list<T: Node<'static, Self>>(self, nodes: &mut Vec<T>, from: usize) -> Box<[T]> {
         nodes.drain(from..).collect()
     }
 }
@@ -63,12 +66,12 @@ impl Store<'static> for Counted {
     }
 
     #[inline]
-    fn boxed<T: Sum>(self, node: T) -> Rc<T> {
+    fn boxed<T: Node<'static, Self>>(self, node: T) -> Rc<T> {
         Rc::new(node)
     }
 
     #[inline]
-    fn list<T: Sum>(self, nodes: &mut Vec<T>, from: usize) -> Rc<[T]> {
+    fn list<T: Node<'static, Self>>(self, nodes: &mut Vec<T>, from: usize) -> Rc<[T]> {
         nodes.drain(from..).collect()
     }
 }
@@ -132,7 +135,7 @@ impl<'t, R: Region> Store<'t> for In<'t, R> {
     }
 
     #[inline]
-    fn boxed<T: Sum + 't>(self, node: T) -> &'t T {
+    fn boxed<T: Node<'t, Self> + 't>(self, node: T) -> &'t T {
         const { assert!(!needs_drop::<T>(), "nothing in a region is dropped") };
         let block = self.0.alloc_layout(Layout::new::<T>()).cast::<T>();
         // SAFETY: a fresh block of `T`'s layout.
@@ -142,7 +145,7 @@ impl<'t, R: Region> Store<'t> for In<'t, R> {
     }
 
     #[inline]
-    fn list<T: Sum + 't>(self, nodes: &mut Vec<T>, from: usize) -> &'t [T] {
+    fn list<T: Node<'t, Self> + 't>(self, nodes: &mut Vec<T>, from: usize) -> &'t [T] {
         const { assert!(!needs_drop::<T>(), "nothing in a region is dropped") };
         let list = &nodes[from..];
         let count = list.len();
@@ -156,6 +159,46 @@ impl<'t, R: Region> Store<'t> for In<'t, R> {
         unsafe { nodes.set_len(from) };
         // SAFETY: initialised just now; the block lives as long as the region is borrowed.
         unsafe { slice::from_raw_parts(block.as_ptr(), count) }
+    }
+}
+
+// ---- typed-arena --------------------------------------------------------------------------------
+
+/// Plain references into arenas of one type each.
+#[derive(Clone, Copy)]
+pub(super) struct Typed<'t>(pub(super) &'t Arenas<'t>);
+
+impl<'t> Typed<'t> {
+    #[inline]
+    fn arena<T: Node<'t, Self>>(self) -> &'t Arena<T> {
+        let arena = self.0.of(T::KIND).cast::<Arena<T>>();
+        // SAFETY: the arena for nodes of `T`'s kind in trees of this store, and no other type of their
+        // nodes is of that kind (`Node`); it is borrowed for `'t`.
+        unsafe { arena.as_ref() }
+    }
+}
+
+impl<'t> Store<'t> for Typed<'t> {
+    type Text = &'t str;
+    type Box<T: Sum + 't> = &'t T;
+    type List<T: Sum + 't> = &'t [T];
+
+    #[inline]
+    fn text(self, text: &str) -> &'t str {
+        self.0.texts.alloc_str(text)
+    }
+
+    #[inline]
+    fn boxed<T: Node<'t, Self> + 't>(self, node: T) -> &'t T {
+        self.arena().alloc(node)
+    }
+
+    #[inline]
+    fn list<T: Node<'t, Self> + 't>(self, nodes: &mut Vec<T>, from: usize) -> &'t [T] {
+        if nodes.len() == from {
+            return &[];
+        }
+        self.arena().alloc_extend(nodes.drain(from..))
     }
 }
 
@@ -178,12 +221,12 @@ impl<A: Allocator + Copy + 'static> Store<'static> for On<A> {
     }
 
     #[inline]
-    fn boxed<T: Sum>(self, node: T) -> BoxIn<T, A> {
+    fn boxed<T: Node<'static, Self>>(self, node: T) -> BoxIn<T, A> {
         BoxIn::new_in(node, self.0)
     }
 
     #[inline]
-    fn list<T: Sum>(self, nodes: &mut Vec<T>, from: usize) -> VecIn<T, A> {
+    fn list<T: Node<'static, Self>>(self, nodes: &mut Vec<T>, from: usize) -> VecIn<T, A> {
         let mut block = VecIn::with_capacity_in(nodes.len() - from, self.0);
         block.extend(nodes.drain(from..));
         block
@@ -241,12 +284,12 @@ impl Store<'static> for Nothing {
     }
 
     #[inline]
-    fn boxed<T: Sum>(self, node: T) -> SumOf<T> {
+    fn boxed<T: Node<'static, Self>>(self, node: T) -> SumOf<T> {
         SumOf(node.sum(), PhantomData)
     }
 
     #[inline]
-    fn list<T: Sum>(self, nodes: &mut Vec<T>, from: usize) -> SumOf<[T]> {
+    fn list<T: Node<'static, Self>>(self, nodes: &mut Vec<T>, from: usize) -> SumOf<[T]> {
         SumOf(sum_list(nodes.drain(from..).map(|node| node.sum())), PhantomData)
     }
 }

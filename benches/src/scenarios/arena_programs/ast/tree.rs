@@ -4,6 +4,11 @@
 //! where a category contains itself, a list where there may be many, a copied text for each name
 //! and literal. What a macro is called with stays a tree of tokens.
 
+use core::ptr::NonNull;
+
+use typed_arena::Arena;
+
+use super::stores::Typed;
 use crate::scenarios::programs::fold;
 
 /// What a node says, its parts included.
@@ -21,10 +26,19 @@ pub(super) trait Store<'t>: Copy + 't {
     fn text(self, text: &str) -> Self::Text;
 
     /// Keeps a node.
-    fn boxed<T: Sum + 't>(self, node: T) -> Self::Box<T>;
+    fn boxed<T: Node<'t, Self> + 't>(self, node: T) -> Self::Box<T>;
 
     /// Keeps `nodes[from..]`, and takes them away. So every list is built at its final length.
-    fn list<T: Sum + 't>(self, nodes: &mut Vec<T>, from: usize) -> Self::List<T>;
+    fn list<T: Node<'t, Self> + 't>(self, nodes: &mut Vec<T>, from: usize) -> Self::List<T>;
+}
+
+/// A type of node of the trees in `S`.
+///
+/// # Safety
+///
+/// No other type of node of the trees in `S` is of its [`Kind`].
+pub(super) unsafe trait Node<'t, S>: Sum {
+    const KIND: Kind;
 }
 
 impl Sum for u8 {
@@ -97,6 +111,33 @@ macro_rules! nodes {
     ($($(#[$meta:meta])* $kind:ident $name:ident $(in $stack:ident)? { $($body:tt)* })*) => {
         $(nodes! { @one $(#[$meta])* $kind $name { $($body)* } })*
 
+        /// The types of nodes, by name.
+        #[derive(Clone, Copy)]
+        pub(super) enum Kind { $($name),* }
+
+        $(
+            // SAFETY: the kind of its name, and names are unique.
+            unsafe impl<'t, S: Store<'t>> Node<'t, S> for $name<'t, S> {
+                const KIND: Kind = Kind::$name;
+            }
+        )*
+
+        /// An arena of typed-arena's for each type of node, and one for texts.
+        #[expect(non_snake_case, reason = "fields have the names of the types they hold")]
+        #[derive(Default)]
+        pub(super) struct Arenas<'t> {
+            pub(super) texts: Arena<u8>,
+            $($name: Arena<$name<'t, Typed<'t>>>,)*
+        }
+
+        impl Arenas<'_> {
+            /// Returns the arena for nodes of a kind.
+            #[inline]
+            pub(super) fn of(&self, kind: Kind) -> NonNull<()> {
+                match kind { $(Kind::$name => NonNull::from(&self.$name).cast(),)* }
+            }
+        }
+
         /// Nodes whose list is not complete yet: the newest list of a category is at the end of
         /// its stack.
         pub(super) struct Stacks<'t, S: Store<'t>> {
@@ -119,7 +160,7 @@ macro_rules! nodes {
 }
 
 /// A node that can stand in a list.
-pub(super) trait Stacked<'t, S: Store<'t>>: Sum + Sized + 't {
+pub(super) trait Stacked<'t, S: Store<'t>>: Node<'t, S> + Sized + 't {
     fn stack<'s>(stacks: &'s mut Stacks<'t, S>) -> &'s mut Vec<Self>;
 }
 
