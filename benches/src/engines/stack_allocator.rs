@@ -73,6 +73,14 @@ macro_rules! lifo {
     };
 }
 
+impl Hybrid {
+    /// Lends the allocator that collections hold.
+    #[must_use]
+    pub fn allocator(&self) -> &HybridAllocator<HYBRID_BYTES, Global> {
+        &self.0
+    }
+}
+
 lifo!(
     Inline,
     "default",

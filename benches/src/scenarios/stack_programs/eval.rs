@@ -13,12 +13,17 @@
 //! The interpreter is the same for all and spares what it can: variables and literals are borrowed, a vector that dies is worked on in place (`eval/interpreter.rs`). An engine decides
 //! where vectors live.
 //!
+//! `frames` rows are the same evaluation written for memory whose frames nest (`eval/frames.rs`), on
+//! ours, on bump-scope, and on a bumpalo of the thread, which has none (`eval/nest.rs`). dynstack has
+//! no row: a vector's length is known at run time only, and its values are of sized types.
+//!
 //! The null engine takes vectors of one length from a list and puts them back: what is left when an
 //! allocation is a pop.
 
 mod frames;
 mod interpreter;
 mod language;
+mod nest;
 
 use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
@@ -32,11 +37,13 @@ use allocator_api2::vec::Vec as VecIn;
 
 use self::interpreter::{Interpreter, Memory, Vector};
 use self::language::Program;
+use self::nest::Nest;
 use crate::case::{Case, Engine, EngineSpec, Input, Model, Role};
 use crate::engines::heap::{Counted, Heap, Malloc};
+use crate::engines::lifo::Lifo;
 use crate::engines::{
     About, Backing, Bump, blink_alloc, bump_scope, bumpalo, jemalloc, mimalloc, oxc, snmalloc,
-    spec, spec_of,
+    spec, spec_of, stack_allocator,
 };
 
 const TEXT: &str = include_str!("eval/program.txt");
@@ -71,9 +78,13 @@ pub(super) fn case() -> Case {
         threads: 1,
         engines: vec![
             engine::<Plain>().reference(),
-            engine::<InFrames>().primary(),
+            engine::<InFrames<nest::Frames>>().primary(),
             engine::<OnStack>(),
             engine::<Null>(),
+            engine::<InFrames<nest::Guards<true>>>(),
+            engine::<InFrames<nest::Guards<false>>>(),
+            engine::<InFrames<nest::ThreadLocal>>(),
+            engine::<InHybrid>(),
             region::<bumpalo::New>().configured("reset", reset),
             region::<bump_scope::Scope<8, true>>().configured("reset-up", reset),
             region::<bump_scope::Scope<8, false>>().configured("reset-down", reset),
@@ -245,24 +256,37 @@ impl Evaluate for OnStack {
     }
 }
 
-struct InFrames;
+struct InFrames<N>(PhantomData<N>);
 
-impl Evaluate for InFrames {
-    const ABOUT: About = About {
-        name: "stack",
-        config: "frames",
-        package: "alloc-stack",
-        why: "two stacks: operands in a frame of one, the result on the other, and in turn",
-        role: Role::Ours,
-    };
-    type Keep = [Stack<8>; 2];
+impl<N: Nest> Evaluate for InFrames<N> {
+    const ABOUT: About = N::ABOUT;
+    type Keep = N::Keep;
 
-    fn start() -> Self::Keep {
-        [Stack::with_min_align(), Stack::with_min_align()]
+    fn start() -> N::Keep {
+        N::start()
     }
 
-    fn evaluate(stacks: &mut Self::Keep) -> u64 {
-        frames::run(program(), stacks)
+    fn evaluate(keep: &mut N::Keep) -> u64 {
+        frames::run::<N>(program(), keep)
+    }
+}
+
+/// stack-allocator under vectors: it gives its newest block back, and is reset after the program.
+struct InHybrid;
+
+impl Evaluate for InHybrid {
+    const ABOUT: About =
+        About { config: "hybrid-vectors", ..<stack_allocator::Hybrid as Lifo>::ABOUT };
+    type Keep = stack_allocator::Hybrid;
+
+    fn start() -> Self::Keep {
+        Lifo::with_capacity(0)
+    }
+
+    fn evaluate(keep: &mut Self::Keep) -> u64 {
+        let sum = Interpreter::run(program(), &On(keep.allocator()));
+        keep.settle();
+        sum
     }
 }
 
@@ -465,8 +489,9 @@ mod tests {
         let mut stack = OnStack::start();
         assert_eq!(OnStack::evaluate(&mut stack), Plain::evaluate(&mut ()));
         assert_eq!(stack.used_bytes(), 0);
-        let mut stacks = InFrames::start();
-        assert_eq!(InFrames::evaluate(&mut stacks), Plain::evaluate(&mut ()));
+        let mut stacks = nest::Frames::start();
+        let sum = frames::run::<nest::Frames>(program(), &mut stacks);
+        assert_eq!(sum, Plain::evaluate(&mut ()));
         assert!(stacks.iter().all(Stack::is_empty));
     }
 }

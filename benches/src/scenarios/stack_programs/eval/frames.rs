@@ -8,13 +8,14 @@
 //! Each call opens a frame on the stack that its result does not go to, and ends it when the result
 //! is there. So everything dies exactly in reverse, and nothing is given back one by one.
 
-use alloc_stack::{Scope, Stack};
 use core::slice::from_ref;
 
 use super::language::{Builtin, Expr, Operator, Program};
+use super::nest::Nest;
 use crate::scenarios::programs::fold;
 
 /// A variable and those bound before it.
+#[derive(Clone, Copy)]
 struct Variables<'e> {
     value: &'e [f64],
     before: Bound<'e>,
@@ -23,114 +24,115 @@ struct Variables<'e> {
 type Bound<'e> = Option<&'e Variables<'e>>;
 
 /// Runs the program and returns the digest of what `main` gives.
-pub(super) fn run(program: &Program, stacks: &mut [Stack<8>; 2]) -> u64 {
-    let [first, second] = stacks;
-    let (mut out, mut tmp) = (first.frame(), second.frame());
+pub(super) fn run<N: Nest>(program: &Program, keep: &mut N::Keep) -> u64 {
     let main = &program.functions[program.main];
-    let value = eval(program, main, None, &mut out.scope(), &mut tmp.scope());
-    value.iter().fold(1, |sum, element| fold(sum, element.to_bits()))
+    N::lend(keep, |out, tmp| {
+        let value = eval::<N>(program, main, None, out, tmp);
+        value.iter().fold(1, |sum, element| fold(sum, element.to_bits()))
+    })
 }
 
 /// Evaluates into `out`, with `tmp` for what is needed on the way.
-fn eval<'o>(
+fn eval<'o, N: Nest>(
     program: &Program,
     expr: &Expr,
     bound: Bound<'_>,
-    out: &mut Scope<'o, 8>,
-    tmp: &mut Scope<'_, 8>,
+    out: &mut N::Scope<'o>,
+    tmp: &mut N::Scope<'_>,
 ) -> &'o [f64] {
     match expr {
-        Expr::Number(number) => out.alloc_slice_copy(from_ref(number)),
-        Expr::Variable(place) => out.alloc_slice_copy(variable(*place, bound)),
+        Expr::Number(number) => N::copied(out, from_ref(number)),
+        Expr::Variable(place) => N::copied(out, variable(*place, bound)),
         Expr::If(parts) => {
             let holds = {
-                let mut frame = tmp.frame();
-                let truth = operand(program, &parts[0], bound, &mut frame.scope(), out);
+                let mut frame = N::frame(tmp);
+                let truth = operand::<N>(program, &parts[0], bound, &mut N::scope(&mut frame), out);
                 number(truth) != 0.0
             };
-            eval(program, &parts[if holds { 1 } else { 2 }], bound, out, tmp)
+            eval::<N>(program, &parts[if holds { 1 } else { 2 }], bound, out, tmp)
         }
         Expr::Let(parts) => {
-            let mut frame = tmp.frame();
-            let mut tmp = frame.scope();
-            let value = operand(program, &parts[0], bound, &mut tmp, out);
+            let mut frame = N::frame(tmp);
+            let mut tmp = N::scope(&mut frame);
+            let value = operand::<N>(program, &parts[0], bound, &mut tmp, out);
             let variables = Variables { value, before: bound };
-            eval(program, &parts[1], Some(&variables), out, &mut tmp)
+            eval::<N>(program, &parts[1], Some(&variables), out, &mut tmp)
         }
         Expr::Call(function, args) => {
-            let mut frame = tmp.frame();
+            let mut frame = N::frame(tmp);
             let body = &program.functions[*function];
-            call(program, body, args, (bound, None), out, &mut frame.scope())
+            call::<N>(program, body, args, (bound, None), out, &mut N::scope(&mut frame))
         }
         Expr::Vector(parts) => {
-            let mut frame = tmp.frame();
-            let mut tmp = frame.scope();
-            let elements = tmp.alloc_slice_fill_copy(parts.len(), 0.0);
+            let mut frame = N::frame(tmp);
+            let mut tmp = N::scope(&mut frame);
+            let elements = N::filled(&tmp, parts.len(), |_| 0.0);
             for (element, part) in elements.iter_mut().zip(parts) {
-                let mut frame = tmp.frame();
-                *element = number(operand(program, part, bound, &mut frame.scope(), out));
+                let mut frame = N::frame(&mut tmp);
+                *element =
+                    number(operand::<N>(program, part, bound, &mut N::scope(&mut frame), out));
             }
-            out.alloc_slice_copy(elements)
+            N::copied(out, elements)
         }
         Expr::Operator(operator, sides) => {
-            let mut frame = tmp.frame();
-            let mut tmp = frame.scope();
-            let left = operand(program, &sides[0], bound, &mut tmp, out);
-            let right = operand(program, &sides[1], bound, &mut tmp, out);
-            operate(*operator, left, right, out)
+            let mut frame = N::frame(tmp);
+            let mut tmp = N::scope(&mut frame);
+            let left = operand::<N>(program, &sides[0], bound, &mut tmp, out);
+            let right = operand::<N>(program, &sides[1], bound, &mut tmp, out);
+            operate::<N>(*operator, left, right, out)
         }
         Expr::At(parts) => {
-            let mut frame = tmp.frame();
-            let mut tmp = frame.scope();
-            let of = operand(program, &parts[0], bound, &mut tmp, out);
-            let index = operand(program, &parts[1], bound, &mut tmp, out);
+            let mut frame = N::frame(tmp);
+            let mut tmp = N::scope(&mut frame);
+            let of = operand::<N>(program, &parts[0], bound, &mut tmp, out);
+            let index = operand::<N>(program, &parts[1], bound, &mut tmp, out);
             let element = of.get(count(index)).copied().unwrap_or(0.0);
-            out.alloc_slice_copy(&[element])
+            N::copied(out, &[element])
         }
         Expr::Builtin(builtin, args) => {
-            let mut frame = tmp.frame();
-            let mut tmp = frame.scope();
-            let of = operand(program, &args[0], bound, &mut tmp, out);
+            let mut frame = N::frame(tmp);
+            let mut tmp = N::scope(&mut frame);
+            let of = operand::<N>(program, &args[0], bound, &mut tmp, out);
             let with = match args.get(1) {
-                Some(arg) => operand(program, arg, bound, &mut tmp, out),
+                Some(arg) => operand::<N>(program, arg, bound, &mut tmp, out),
                 None => &[],
             };
-            builtin_of(*builtin, of, with, out)
+            builtin_of::<N>(*builtin, of, with, out)
         }
     }
 }
 
 /// Evaluates what is only read: a variable or literal is borrowed where it is.
 #[inline]
-fn operand<'x>(
+fn operand<'x, N: Nest>(
     program: &'x Program,
     expr: &'x Expr,
     bound: Bound<'x>,
-    place: &mut Scope<'x, 8>,
-    other: &mut Scope<'_, 8>,
+    place: &mut N::Scope<'x>,
+    other: &mut N::Scope<'_>,
 ) -> &'x [f64] {
     match expr {
         Expr::Number(number) => from_ref(number),
         Expr::Variable(place) => variable(*place, bound),
-        _ => eval(program, expr, bound, place, other),
+        _ => eval::<N>(program, expr, bound, place, other),
     }
 }
 
 /// Binds the arguments one after the other, then evaluates the body.
-fn call<'o, 'x>(
+fn call<'o, 'x, N: Nest>(
     program: &'x Program,
     body: &'x Expr,
     args: &'x [Expr],
     (caller, callee): (Bound<'x>, Bound<'x>),
-    out: &mut Scope<'o, 8>,
-    tmp: &mut Scope<'x, 8>,
+    out: &mut N::Scope<'o>,
+    tmp: &mut N::Scope<'x>,
 ) -> &'o [f64] {
     match args.split_first() {
-        None => eval(program, body, callee, out, tmp),
+        None => eval::<N>(program, body, callee, out, tmp),
         Some((first, rest)) => {
-            let value = operand(program, first, caller, tmp, out);
-            let variables = tmp.alloc(Variables { value, before: callee });
-            call(program, body, rest, (caller, Some(variables)), out, tmp)
+            let value = operand::<N>(program, first, caller, tmp, out);
+            let variables = N::place(tmp, Variables { value, before: callee });
+            call::<N>(program, body, rest, (caller, Some(variables)), out, tmp)
         }
     }
 }
@@ -162,41 +164,46 @@ fn truth(is: bool) -> f64 {
 }
 
 #[inline]
-fn map<'o>(of: &[f64], out: &Scope<'o, 8>, f: impl Fn(f64) -> f64) -> &'o [f64] {
-    out.alloc_slice_fill_with(of.len(), |index| f(of[index]))
+fn map<'o, N: Nest>(of: &[f64], out: &N::Scope<'o>, f: impl Fn(f64) -> f64) -> &'o [f64] {
+    N::filled(out, of.len(), |index| f(of[index]))
 }
 
 #[inline]
-fn zip<'o>(
+fn zip<'o, N: Nest>(
     left: &[f64],
     right: &[f64],
-    out: &Scope<'o, 8>,
+    out: &N::Scope<'o>,
     f: impl Fn(f64, f64) -> f64,
 ) -> &'o [f64] {
     match (left, right) {
-        (left, [right]) => map(left, out, |left| f(left, *right)),
-        ([left], right) => map(right, out, |right| f(*left, right)),
+        (left, [right]) => map::<N>(left, out, |left| f(left, *right)),
+        ([left], right) => map::<N>(right, out, |right| f(*left, right)),
         _ => {
             let len = left.len().min(right.len());
             let (left, right) = (&left[..len], &right[..len]);
-            out.alloc_slice_fill_with(len, |index| f(left[index], right[index]))
+            N::filled(out, len, |index| f(left[index], right[index]))
         }
     }
 }
 
-fn operate<'o>(operator: Operator, left: &[f64], right: &[f64], out: &Scope<'o, 8>) -> &'o [f64] {
+fn operate<'o, N: Nest>(
+    operator: Operator,
+    left: &[f64],
+    right: &[f64],
+    out: &N::Scope<'o>,
+) -> &'o [f64] {
     match operator {
-        Operator::Plus => zip(left, right, out, |left, right| left + right),
-        Operator::Minus => zip(left, right, out, |left, right| left - right),
-        Operator::Times => zip(left, right, out, |left, right| left * right),
-        Operator::Over => zip(left, right, out, |left, right| left / right),
-        Operator::Rest => zip(left, right, out, |left, right| left % right),
-        Operator::Less => zip(left, right, out, |left, right| truth(left < right)),
-        Operator::Greater => zip(left, right, out, |left, right| truth(left > right)),
-        Operator::AtLeast => zip(left, right, out, |left, right| truth(left >= right)),
-        Operator::Equal => zip(left, right, out, |left, right| truth(left == right)),
+        Operator::Plus => zip::<N>(left, right, out, |left, right| left + right),
+        Operator::Minus => zip::<N>(left, right, out, |left, right| left - right),
+        Operator::Times => zip::<N>(left, right, out, |left, right| left * right),
+        Operator::Over => zip::<N>(left, right, out, |left, right| left / right),
+        Operator::Rest => zip::<N>(left, right, out, |left, right| left % right),
+        Operator::Less => zip::<N>(left, right, out, |left, right| truth(left < right)),
+        Operator::Greater => zip::<N>(left, right, out, |left, right| truth(left > right)),
+        Operator::AtLeast => zip::<N>(left, right, out, |left, right| truth(left >= right)),
+        Operator::Equal => zip::<N>(left, right, out, |left, right| truth(left == right)),
         Operator::Join => {
-            let joined = out.alloc_slice_fill_copy(left.len() + right.len(), 0.0);
+            let joined = N::filled(out, left.len() + right.len(), |_| 0.0);
             let (head, tail) = joined.split_at_mut(left.len());
             head.copy_from_slice(left);
             tail.copy_from_slice(right);
@@ -205,8 +212,8 @@ fn operate<'o>(operator: Operator, left: &[f64], right: &[f64], out: &Scope<'o, 
     }
 }
 
-fn filter<'o>(of: &[f64], out: &Scope<'o, 8>, keeps: impl Fn(usize) -> bool) -> &'o [f64] {
-    let kept = out.alloc_slice_fill_copy(of.len(), 0.0);
+fn filter<'o, N: Nest>(of: &[f64], out: &N::Scope<'o>, keeps: impl Fn(usize) -> bool) -> &'o [f64] {
+    let kept = N::filled(out, of.len(), |_| 0.0);
     let mut len = 0;
     for (index, &element) in of.iter().enumerate() {
         if keeps(index) {
@@ -217,28 +224,35 @@ fn filter<'o>(of: &[f64], out: &Scope<'o, 8>, keeps: impl Fn(usize) -> bool) -> 
     &kept[..len]
 }
 
-fn builtin_of<'o>(builtin: Builtin, of: &[f64], with: &[f64], out: &Scope<'o, 8>) -> &'o [f64] {
+fn builtin_of<'o, N: Nest>(
+    builtin: Builtin,
+    of: &[f64],
+    with: &[f64],
+    out: &N::Scope<'o>,
+) -> &'o [f64] {
     match builtin {
-        Builtin::Len => out.alloc_slice_copy(&[float(of.len())]),
-        Builtin::Sum => out.alloc_slice_copy(&[of.iter().sum::<f64>()]),
-        Builtin::Iota => out.alloc_slice_fill_with(count(of), float),
-        Builtin::Abs => map(of, out, f64::abs),
-        Builtin::Floor => map(of, out, f64::floor),
-        Builtin::Sin => map(of, out, f64::sin),
-        Builtin::Cos => map(of, out, f64::cos),
-        Builtin::Evens => filter(of, out, |index| index.is_multiple_of(2)),
-        Builtin::Odds => filter(of, out, |index| !index.is_multiple_of(2)),
-        Builtin::Keep => filter(of, out, |index| with.get(index).is_some_and(|&keep| keep != 0.0)),
-        Builtin::Take => out.alloc_slice_copy(&of[..count(with).min(of.len())]),
-        Builtin::Drop => out.alloc_slice_copy(&of[count(with).min(of.len())..]),
+        Builtin::Len => N::copied(out, &[float(of.len())]),
+        Builtin::Sum => N::copied(out, &[of.iter().sum::<f64>()]),
+        Builtin::Iota => N::filled(out, count(of), float),
+        Builtin::Abs => map::<N>(of, out, f64::abs),
+        Builtin::Floor => map::<N>(of, out, f64::floor),
+        Builtin::Sin => map::<N>(of, out, f64::sin),
+        Builtin::Cos => map::<N>(of, out, f64::cos),
+        Builtin::Evens => filter::<N>(of, out, |index| index.is_multiple_of(2)),
+        Builtin::Odds => filter::<N>(of, out, |index| !index.is_multiple_of(2)),
+        Builtin::Keep => {
+            filter::<N>(of, out, |index| with.get(index).is_some_and(|&keep| keep != 0.0))
+        }
+        Builtin::Take => N::copied(out, &of[..count(with).min(of.len())]),
+        Builtin::Drop => N::copied(out, &of[count(with).min(of.len())..]),
         Builtin::Rotate => {
-            let turned = out.alloc_slice_copy(of);
+            let turned = N::copied(out, of);
             let len = turned.len().max(1);
             turned.rotate_left(count(with) % len);
             turned
         }
         Builtin::Convolve => {
-            let product = out.alloc_slice_fill_copy(of.len() + with.len(), 0.0);
+            let product = N::filled(out, of.len() + with.len(), |_| 0.0);
             for (at, left) in of.iter().enumerate() {
                 for (place, right) in product[at..].iter_mut().zip(with) {
                     *place += left * right;
