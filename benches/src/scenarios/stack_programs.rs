@@ -1,9 +1,11 @@
 //! Programs whose temporaries die in reverse: what does a stack allocator gain there?
 //!
 //! ```text
-//!   stack/eval/program     an interpreter of vector expressions runs a program     eval
+//!   stack/eval/program         an interpreter of vector expressions runs a program     eval
+//!   stack/backtrack/registry   patterns sought in source files                         backtrack
 //! ```
 
+mod backtrack;
 mod eval;
 
 use crate::case::Case;
@@ -11,5 +13,5 @@ use crate::case::Case;
 /// The cases of this file.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    vec![eval::case()]
+    vec![eval::case(), backtrack::case()]
 }
