@@ -3,6 +3,7 @@
 //! ```text
 //!   arena/ast/registry       the registry's sources, parsed file by file        ast
 //!   arena/json-dom/metadata  what `cargo metadata` says, read into a tree       programs/json
+//!   arena/requests/metadata  the same, each package in an arena of its own      programs/json/requests
 //! ```
 
 mod ast;
@@ -14,7 +15,7 @@ use crate::engines::arena;
 /// The cases of this file.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    vec![ast::case(), json_dom()]
+    vec![ast::case(), json_dom(), json::requests::case()]
 }
 
 fn json_dom() -> Case {

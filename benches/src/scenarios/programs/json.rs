@@ -15,6 +15,7 @@
 //! Objects are summed in any order, since serde_json keeps them sorted and the others as written.
 
 mod parser;
+pub(in crate::scenarios) mod requests;
 
 use parser::{Build, Scalar, parse};
 
