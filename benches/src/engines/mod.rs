@@ -37,6 +37,7 @@ pub mod glibc;
 pub mod heap;
 pub mod ideal;
 pub mod jemalloc;
+pub mod leases;
 pub mod lifo;
 pub mod linear;
 pub mod mimalloc;

@@ -27,6 +27,7 @@ pub mod linear_typed;
 mod programs;
 pub mod stack;
 pub mod stack_boxes;
+pub mod stack_depot;
 pub mod stack_dyn;
 pub mod stack_frames;
 pub mod stack_lifo;

@@ -9,7 +9,9 @@ use core::alloc::Layout;
 use rand::Rng;
 
 use super::linear::numbers;
-use super::{stack_boxes, stack_dyn, stack_frames, stack_lifo, stack_recursion, stack_scratch};
+use super::{
+    stack_boxes, stack_depot, stack_dyn, stack_frames, stack_lifo, stack_recursion, stack_scratch,
+};
 use crate::case::Case;
 
 /// The crate that this group is about.
@@ -25,6 +27,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(stack_boxes::cases());
     cases.extend(stack_dyn::cases());
     cases.extend(stack_scratch::cases());
+    cases.extend(stack_depot::cases());
     cases
 }
 
