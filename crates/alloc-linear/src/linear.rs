@@ -21,8 +21,9 @@
 //! * **I3** `base..start` and `cursor..end` hold what was handed out since the last reset;
 //!   `start..cursor` is nobody's, so a block taken from there overlaps no other.
 //! * **I4** while the region is *closed* (a [`Burst`](crate::Burst) has taken the free part out),
-//!   `cursor == start - 1`: every request leaves the fast path by the same branch that notices a
-//!   full region, the empty request included.
+//!   `cursor == base - 1`, where no block of the region begins: every request leaves the fast path
+//!   by the same branch that notices a full region, the empty request included, and no block that
+//!   is freed or resized meanwhile is taken for the newest one.
 //! * **I5** blocks are invalidated by `reset(&mut self)` and by drop alone, and both need the
 //!   region unborrowed: every reference handed out borrows `self`.
 //!
@@ -367,7 +368,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         self.base.set(at(first, address));
         self.start.set(at(first, start));
         self.cursor.set(if is_closed {
-            closed_cursor(self.start.get()) // I4
+            closed_cursor(self.base.get()) // I4
         } else {
             at(first, cursor)
         });
@@ -472,7 +473,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         let (cursor, start) = (self.cursor.get(), self.start.get());
         self.closed_at.set(cursor);
         if !cfg!(bug = "burst-leaves-the-region-open") {
-            self.cursor.set(closed_cursor(start));
+            self.cursor.set(closed_cursor(self.base.get()));
         }
         Some((cursor, start))
     }
@@ -511,11 +512,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// Moves the lower limit of the free part, for a builder or a block that grows.
     pub(crate) fn set_start(&self, start: NonNull<u8>) {
         debug_assert!(self.base.get() <= start && start <= self.end, "I2: start {start:p}");
-        let closed = self.is_closed();
-        self.start.set(start);
-        if closed {
-            self.cursor.set(closed_cursor(start)); // still closed (I4)
-        }
+        self.start.set(start); // a closed region's cursor is below every start (I4)
     }
 
     /// Moves the lower limit of an open region's free part up, over a block that grew.
@@ -643,18 +640,22 @@ impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for Linear<MIN_ALIGN, A> {
 
 /// The pointer at `address` in the region that `origin` points into.
 ///
-/// `address` is not below the region's start (every caller compared them), so it is not zero.
+/// `address` is not below the region's start (every caller compared them), or one below it, and
+/// regions are aligned to more than one byte: it is not zero.
 #[inline(always)]
 pub(crate) fn at(origin: NonNull<u8>, address: usize) -> NonNull<u8> {
     debug_assert!(address != 0, "no region starts at address zero");
     let pointer = origin.as_ptr().with_addr(address);
-    // SAFETY: `address` is at least the region's start, which is not zero (B4).
+    // SAFETY: `address` is not zero: at least the region's start less one, and that is a multiple
+    // of `BLOCK_ALIGN` (B4).
     unsafe { NonNull::new_unchecked(pointer) }
 }
 
 /// The cursor of a closed region (I4).
-fn closed_cursor(start: NonNull<u8>) -> NonNull<u8> {
-    at(start, start.addr().get() - 1)
+///
+/// Not `start - 1`: there a block of one byte at the low end may begin.
+fn closed_cursor(base: NonNull<u8>) -> NonNull<u8> {
+    at(base, base.addr().get() - 1)
 }
 
 /// An aligned pointer for values without size.

@@ -196,3 +196,33 @@ fn rustsec_2021_size_overflow_is_an_error() {
     assert_eq!(error.kind(), alloc_linear::ErrorKind::CapacityOverflow);
     assert_eq!(region.used_bytes(), 0);
 }
+
+/// A block of one byte just below the free part, freed while a burst has that: the region stays
+/// closed.
+#[test]
+fn a_low_block_freed_under_a_burst_does_not_open_the_region() {
+    for end in [0, 1] {
+        let region = Linear::<1>::with_capacity(256);
+        let high = region.allocate(layout(2, 1)).unwrap().cast::<u8>();
+        // SAFETY: alive with this layout; the new one is larger.
+        let low = unsafe { region.grow(high, layout(2, 1), layout(3, 1)) }.unwrap().cast::<u8>();
+        // SAFETY: alive with this layout; the new one is smaller.
+        let low = unsafe { region.shrink(low, layout(3, 1), layout(1, 1)) }.unwrap().cast::<u8>();
+        let mut burst = region.burst();
+        let ours = burst.alloc(7u64);
+        if end == 0 {
+            // SAFETY: alive with this layout.
+            unsafe { region.deallocate(low, layout(1, 1)) };
+        } else {
+            // SAFETY: alive with this layout; the new one is larger.
+            let refused = unsafe { region.grow(low, layout(1, 1), layout(9, 1)) };
+            assert!(refused.is_err(), "the burst has the free part");
+        }
+        assert!(region.is_closed());
+        assert!(region.try_alloc(1u8).is_err() && region.try_burst().is_err());
+        let more = burst.alloc(8u64);
+        assert_eq!((*ours, *more), (7, 8));
+        drop(burst);
+        assert!(!region.is_closed());
+    }
+}
