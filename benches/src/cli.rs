@@ -110,10 +110,11 @@ fn run(args: &Args) -> Result<ExitCode> {
         list::print(&mut out, &cases)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let spawner = spawner(catalogue)?;
     if args.verify {
-        return passed(verify::run(&mut out, &spawner, &cases)?);
+        let untimed = Spawner::of_self(catalogue, &machine::out_dir())?;
+        return passed(verify::run(&mut out, &untimed, &cases)?);
     }
+    let spawner = spawner(catalogue)?;
     if let Some(revision) = &args.compare {
         crate::compare::run(&mut out, &spawner, &cases, revision, args.quick)?;
         return Ok(ExitCode::SUCCESS);
@@ -128,7 +129,7 @@ fn spawner(catalogue: Catalogue) -> Result<Spawner> {
     if !machine::optimised() {
         let _ = writeln!(
             io::stderr(),
-            "warning: built without optimisation; its times mean nothing (use cargo xtask bench)"
+            "warning: not built to be measured; its times mean nothing (use cargo xtask bench)"
         );
     }
     Spawner::of_self(catalogue, &machine::out_dir())
@@ -162,7 +163,7 @@ fn measure(
     bar.finish_and_clear();
     let mut notes = session.notes;
     if !machine::optimised() {
-        notes.push("built without optimisation: these times mean nothing".to_owned());
+        notes.push("not built to be measured: these times mean nothing".to_owned());
     }
     notes.extend(probe::describe(&session.probes));
     #[expect(clippy::cast_precision_loss, reason = "a handful of CPUs")]

@@ -4,10 +4,12 @@
 //! a `RUSTFLAGS` of the caller's shell would turn one build into another.
 
 use crate::child::{self, Stderr};
+use crate::orderings;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,6 +34,22 @@ pub(crate) struct Package {
     manifest_path: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
+    targets: Vec<Target>,
+}
+
+/// What cargo builds of a package.
+#[derive(Deserialize, Clone)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+    #[serde(default)]
+    src_path: PathBuf,
+}
+
+impl Target {
+    fn is(&self, kind: &str) -> bool {
+        self.kind.iter().any(|own| own == kind)
+    }
 }
 
 /// A dependency as the manifest states it.
@@ -43,6 +61,19 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
+    /// A package for unit tests, with nothing in it.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: name.to_owned(),
+            manifest_path: format!("{name}/Cargo.toml").into(),
+            features: BTreeMap::new(),
+            dependencies: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
     /// The package's folder.
     pub(crate) fn dir(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("."))
@@ -179,6 +210,8 @@ impl Build {
 /// A test program that cargo built.
 #[derive(Clone)]
 pub(crate) struct TestProgram {
+    /// The package it belongs to.
+    pub(crate) package: Package,
     /// Name of the cargo target (`alloc_linear`, `props`).
     pub(crate) target: String,
     /// Whether it is the library's own unit tests.
@@ -189,13 +222,30 @@ pub(crate) struct TestProgram {
     pub(crate) tests: Vec<String>,
 }
 
-/// Builds the test programs of `package` and lists their tests.
+/// Builds the test programs of `packages` in one command and lists their tests.
 pub(crate) fn test_programs(
     workspace: &Workspace,
-    package: &Package,
+    packages: &[&Package],
     build: &Build,
     args: &[String],
 ) -> Result<Vec<TestProgram>> {
+    let mut command = build.cargo(workspace, "test");
+    for package in packages {
+        command.args(["-p", &package.name]);
+    }
+    command.args(args);
+    let mut programs = Vec::new();
+    for (id, target, path) in built(&mut command)? {
+        let Some(&package) = packages.iter().find(|package| package.id == id) else { continue };
+        let tests = list(&path, package)?;
+        let (package, is_lib) = (package.clone(), target.is("lib"));
+        programs.push(TestProgram { package, target: target.name, is_lib, path, tests });
+    }
+    Ok(programs)
+}
+
+/// Adds `--no-run` to a `cargo test`; what executables it built: package, target, path.
+fn built(command: &mut Command) -> Result<Vec<(String, Target, PathBuf)>> {
     #[derive(Deserialize)]
     struct Message {
         reason: String,
@@ -203,29 +253,45 @@ pub(crate) fn test_programs(
         target: Option<Target>,
         executable: Option<PathBuf>,
     }
-    #[derive(Deserialize)]
-    struct Target {
-        name: String,
-        kind: Vec<String>,
-    }
-    let mut command = build.cargo(workspace, "test");
-    command.args(["--no-run", "--message-format=json-render-diagnostics", "-p", &package.name]);
-    command.args(args);
-    let done = child::must(&mut command, Stderr::Terminal)?;
-    let mut programs = Vec::new();
-    for line in done.stdout.lines() {
-        let Ok(message) = serde_json::from_str::<Message>(line) else { continue };
-        let ours = message.package_id.as_deref() == Some(&package.id);
-        if message.reason != "compiler-artifact" || !ours {
-            continue;
+    command.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    let done = child::must(command, Stderr::Terminal)?;
+    let messages = done.stdout.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let artifacts = messages.filter(|message: &Message| message.reason == "compiler-artifact");
+    Ok(artifacts
+        .filter_map(|message| Some((message.package_id?, message.target?, message.executable?)))
+        .collect())
+}
+
+/// Builds what `command` (a `cargo test`) tests; the program of the binary target `name` among it.
+pub(crate) fn binary(command: &mut Command, name: &str) -> Result<PathBuf> {
+    let built = built(command)?;
+    let mut found =
+        built.into_iter().filter(|(_, target, _)| target.is("bin") && target.name == name);
+    let (_, _, path) = found.next().with_context(|| format!("no program `{name}` was built"))?;
+    Ok(path)
+}
+
+/// The arguments that choose the test targets of `packages` whose sources hold `text`, so that
+/// nothing else is compiled; empty where none does.
+pub(crate) fn targets_with(packages: &[&Package], text: &str) -> Result<Vec<String>> {
+    let mut args = BTreeSet::new();
+    for package in packages {
+        for path in orderings::sources(package.dir())? {
+            if !fs::read_to_string(&path)?.contains(text) {
+                continue;
+            }
+            let root = package.targets.iter().find(|target| target.src_path == path);
+            if path.starts_with(package.dir().join("src")) {
+                args.insert("--lib".to_owned());
+            } else if let Some(root) = root.filter(|root| root.is("test")) {
+                args.insert(format!("--test={}", root.name));
+            } else {
+                // A module that several programs may share.
+                args.insert("--tests".to_owned());
+            }
         }
-        if let (Some(path), Some(target)) = (message.executable, message.target) {
-            let is_lib = target.kind.iter().any(|kind| kind == "lib");
-            let tests = list(&path, package)?;
-            programs.push(TestProgram { target: target.name, is_lib, path, tests });
-        }
     }
-    Ok(programs)
+    Ok(args.into_iter().collect())
 }
 
 /// A command that runs a test program the way `cargo test` would.
@@ -311,13 +377,7 @@ mod tests {
             ("nightly".to_owned(), vec![]),
         ]
         .into();
-        let package = Package {
-            name: "x".into(),
-            id: "x".into(),
-            manifest_path: "x/Cargo.toml".into(),
-            features,
-            dependencies: vec![],
-        };
+        let package = Package { features, ..Package::named("x") };
         assert_eq!(package.default_features().into_iter().collect::<Vec<_>>(), ["alloc", "std"]);
         assert_eq!(package.stable_features(), ["alloc", "stats", "std"]);
     }

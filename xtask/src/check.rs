@@ -11,9 +11,9 @@ mod source;
 
 use crate::cargo::{Build, Package, Workspace};
 use crate::child::{self, Stderr};
-use crate::readme;
 use crate::steps::{Outcome, Steps, findings, not_run, passed};
-use crate::test::every_feature;
+use crate::test::every_feature_of;
+use crate::{bench, readme};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -77,32 +77,23 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     Ok(steps.finish())
 }
 
-/// The crates with the tools, and `benches` apart: with the bench profile it shares the compiled
-/// C and C++ of the peers with `cargo xtask bench`.
+/// The crates with the tools, and `benches` apart: with the profile of its tests it shares the
+/// compiled C and C++ of the peers with `cargo xtask test`.
 fn lint_groups(
     workspace: &Workspace,
 ) -> Vec<(&'static str, Vec<&Package>, &'static [&'static str])> {
     let (benches, rest): (Vec<&Package>, Vec<&Package>) =
         workspace.packages.iter().partition(|package| package.name == "benches");
-    vec![("the crates and tools", rest, &[]), ("the benchmarks", benches, &["--profile", "bench"])]
+    vec![
+        ("the crates and tools", rest, &[]),
+        ("the benchmarks", benches, &["--profile", bench::TESTS]),
+    ]
 }
 
 /// `-p NAME … --features NAME/FEATURE,…` with everything a stable compiler can build.
 fn package_args(packages: &[&Package]) -> Vec<String> {
-    let mut args = Vec::new();
-    let mut features = Vec::new();
-    for package in packages {
-        args.extend(["-p".to_owned(), package.name.clone()]);
-        if !every_feature(package).is_empty() {
-            features.extend(
-                package.stable_features().iter().map(|name| format!("{}/{name}", package.name)),
-            );
-        }
-    }
-    if !features.is_empty() {
-        args.extend(["--features".to_owned(), features.join(",")]);
-    }
-    args
+    let names = packages.iter().flat_map(|package| ["-p".to_owned(), package.name.clone()]);
+    names.chain(every_feature_of(packages)).collect()
 }
 
 /// Runs a tool that is a component of its own in a toolchain installed with the minimal profile.

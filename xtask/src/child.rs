@@ -98,17 +98,21 @@ pub(crate) fn show(command: &Command) -> String {
         }
     }
     let program = Path::new(command.get_program());
-    words.push(program.file_name().unwrap_or(program.as_os_str()).display().to_string());
+    // What was built here by its path from where it runs; tools by their name.
+    let built = command.get_current_dir().and_then(|folder| program.strip_prefix(folder).ok());
+    let tool = program.file_name().map_or(program, Path::new);
+    words.push(built.unwrap_or(tool).display().to_string());
     words.extend(command.get_args().map(|arg| arg.display().to_string()));
     words.join(" ")
 }
 
-const SHOWN_ENV: [&str; 7] = [
+const SHOWN_ENV: [&str; 8] = [
     "RUSTFLAGS",
     "CARGO_TARGET_DIR",
+    "ASAN_OPTIONS",
+    "TSAN_OPTIONS",
     "LOOM_MAX_PREEMPTIONS",
     "QUARRY_LOOM_WEAKEN",
-    "QUARRY_BUG",
     "RUSTDOCFLAGS",
     "RUSTC_BOOTSTRAP",
 ];

@@ -6,9 +6,8 @@
 
 use crate::cargo::{self, Build, Package, Workspace};
 use crate::child::{self, Stderr};
-use crate::orderings;
 use crate::steps::{Steps, passed};
-use crate::test::{Count, every_feature};
+use crate::test::{Count, every_feature_of};
 use crate::weaken;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -32,6 +31,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
+
+/// Models are explored by optimised code (`[profile.model]` in the root manifest says of what).
+pub(crate) const PROFILE: &str = "--profile=model";
 
 /// One model of one crate.
 #[derive(Clone)]
@@ -60,6 +62,8 @@ pub(crate) struct Run {
     pub(crate) executions: u64,
     pub(crate) seconds: f64,
     pub(crate) text: String,
+    /// The command, to run it again by hand.
+    pub(crate) shown: String,
 }
 
 /// What `--json` writes, and the weaken run starts from.
@@ -116,13 +120,22 @@ pub(crate) fn run_models(
     count: &mut Count,
 ) -> (Vec<Model>, Vec<ModelRow>) {
     let (mut all, mut rows) = (Vec::new(), Vec::new());
+    steps.step("models compiled", || {
+        all = find(workspace, packages, &Build::loom(), "fn loom_")?;
+        passed(format!("{} models", all.len()))
+    });
     for package in packages {
+        let models: Vec<_> =
+            all.iter().filter(|model| model.package.name == package.name).collect();
+        if models.is_empty() {
+            continue;
+        }
         steps.step(format!("{} models at preemption bound {bound}", package.name), || {
-            let models = find(workspace, package, &Build::loom())?;
             let mut failures = Vec::new();
-            let (mut executions, mut ran) = (0, 0);
-            for model in &models {
-                let run = run(model, bound, &[], limit(bound))?;
+            let runs =
+                weaken::in_parallel(models.len(), |at| run(models[at], bound, &[], limit(bound)))?;
+            let (mut executions, ran) = (0, runs.len());
+            for (model, run) in models.iter().zip(runs) {
                 let fault = run.fault();
                 let mark = if fault.is_none() { "ok" } else { "FAILED" };
                 println!(
@@ -133,11 +146,10 @@ pub(crate) fn run_models(
                     None => count.passed += 1,
                     Some(fault) => {
                         count.failed += 1;
-                        failures.push(format!("{}: {fault}\n{}", model.name, run.text));
+                        failures.push(format!("{}: {fault}\n{}", run.shown, run.text));
                     }
                 }
                 executions += run.executions;
-                ran += 1;
                 rows.push(ModelRow {
                     krate: package.name.clone(),
                     name: model.name.clone(),
@@ -146,48 +158,40 @@ pub(crate) fn run_models(
                     ok: run.fault().is_none(),
                 });
             }
-            all.extend(models);
             if !failures.is_empty() {
                 bail!("{} of {ran} models failed\n{}", failures.len(), failures.join("\n"));
             }
-            match ran {
-                0 => passed("has no models"),
-                _ => passed(format!("{ran} models, {executions} executions")),
-            }
+            passed(format!("{ran} models, {executions} executions"))
         });
     }
     (all, rows)
 }
 
-/// Builds the test programs of `package` under `build` and finds its models.
-pub(crate) fn find(workspace: &Workspace, package: &Package, build: &Build) -> Result<Vec<Model>> {
-    if !mentions(package, "fn loom_")? {
+/// Builds the test programs of `packages` whose source holds `text`, and finds the models in them.
+pub(crate) fn find(
+    workspace: &Workspace,
+    packages: &[&Package],
+    build: &Build,
+    text: &str,
+) -> Result<Vec<Model>> {
+    let mut having = Vec::new();
+    for &package in packages {
+        if !cargo::targets_with(&[package], text)?.is_empty() {
+            having.push(package);
+        }
+    }
+    if having.is_empty() {
         return Ok(Vec::new());
     }
-    let mut args = vec!["--release".to_owned()];
-    args.extend(every_feature(package));
-    let programs = cargo::test_programs(workspace, package, build, &args)?;
-    let mut models = Vec::new();
-    for program in programs {
-        for name in program.tests.iter().filter(|name| is_model(name)) {
-            models.push(Model {
-                package: package.clone(),
-                name: name.clone(),
-                program: program.path.clone(),
-            });
-        }
-    }
-    Ok(models)
-}
-
-/// Whether any source of `package` holds `text`: spares the build where there is no model.
-pub(crate) fn mentions(package: &Package, text: &str) -> Result<bool> {
-    for path in orderings::sources(package.dir())? {
-        if fs::read_to_string(&path)?.contains(text) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut args = vec![PROFILE.to_owned()];
+    args.extend(cargo::targets_with(&having, text)?);
+    args.extend(every_feature_of(&having));
+    let programs = cargo::test_programs(workspace, &having, build, &args)?;
+    let models = programs.into_iter().flat_map(|program| {
+        let names = program.tests.into_iter().filter(|name| is_model(name));
+        names.map(move |name| (program.package.clone(), name, program.path.clone()))
+    });
+    Ok(models.map(|(package, name, program)| Model { package, name, program }).collect())
 }
 
 /// Runs one model in a process of its own.
@@ -196,7 +200,7 @@ pub(crate) fn run(model: &Model, bound: u32, env: &[(&str, &str)], limit: Durati
     command.args([&model.name, "--exact", "--nocapture", "--test-threads", "1"]);
     command.env("LOOM_MAX_PREEMPTIONS", bound.to_string()).envs(env.iter().copied());
     let done = child::run(&mut command, Stderr::Captured, Some(limit))?;
-    let text = done.text();
+    let (text, shown) = (done.text(), child::show(&command));
     let end = if done.status.is_none() {
         End::TimedOut
     } else if done.ok() {
@@ -206,7 +210,7 @@ pub(crate) fn run(model: &Model, bound: u32, env: &[(&str, &str)], limit: Durati
     } else {
         End::Failed
     };
-    Ok(Run { end, executions: executions(&text), seconds: done.seconds, text })
+    Ok(Run { end, executions: executions(&text), seconds: done.seconds, text, shown })
 }
 
 impl Run {
@@ -266,7 +270,13 @@ mod tests {
 
     #[test]
     fn a_model_that_explored_nothing_did_not_pass() {
-        let run = |end, executions| Run { end, executions, seconds: 0.0, text: String::new() };
+        let run = |end, executions| Run {
+            end,
+            executions,
+            seconds: 0.0,
+            text: String::new(),
+            shown: String::new(),
+        };
         assert!(run(End::Passed, 0).fault().is_some());
         assert!(run(End::Passed, 1).fault().is_none());
         assert!(run(End::TimedOut, 1).fault().is_some());

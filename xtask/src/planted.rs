@@ -12,27 +12,36 @@
 //!
 //! Each fault is built alone, and its test must fail in a child process: a failed assertion, a
 //! panic, a crash. A fault that does not compile, or a test that hangs, is not caught. The same
-//! test must pass without the fault. Only the crate under test is compiled again for each fault:
-//! this program stands in for the compiler and adds the `--cfg` to that crate alone.
+//! test must pass without the fault.
+//!
+//! Cargo builds the tests once, with this program standing in for the compiler and writing down
+//! each command ([`as_compiler`]). For a fault the two commands that it takes, the crate and the
+//! one test program, are run again with the fault's `--cfg` and a folder of their own: nothing
+//! else is compiled, and two faults are built at once.
 
 use crate::cargo::{self, Build, Package, TestProgram, Workspace};
 use crate::child::{self, Stderr};
+use crate::loom;
 use crate::steps::{Outcome, Steps, passed};
 use crate::test::{Count, every_feature, results};
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
-use serde::Deserialize;
-use std::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::ffi::OsString;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Fewer faults than this say too little about a crate's tests.
 const AT_LEAST: usize = 6;
 /// A test that takes longer with a fault in it hangs.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Set for the compiler stand-in: `CRATE=BUG`, the crate in compiler spelling.
-const PLANT: &str = "QUARRY_BUG";
+/// Set where this program stands in for the compiler.
+const NOTES: &str = "QUARRY_NOTES";
+/// How files end that the stand-in writes.
+const NOTE: &str = "compile.json";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,25 +66,117 @@ enum Kind {
     Loom,
 }
 
-/// Stands in for the compiler when cargo calls this program as one: adds the fault's `--cfg` to
-/// the crate it belongs to. `None` when this program was called as itself.
+/// One call of the compiler, as cargo made it.
+#[derive(Serialize, Deserialize)]
+struct Compile {
+    program: String,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    folder: PathBuf,
+}
+
+/// Stands in for the compiler when cargo calls this program as one: runs the command, and writes it
+/// down beside what it makes. `None` when this program was called as itself.
 pub(crate) fn as_compiler() -> Option<ExitCode> {
-    let plant = env::var(PLANT).ok()?;
-    let (krate, bug) = plant.split_once('=')?;
+    env::var_os(NOTES)?;
     let mut args = env::args_os().skip(1);
-    let mut command = Command::new(args.next()?);
+    let program = args.next()?;
     let args: Vec<_> = args.collect();
-    let mut pairs = args.windows(2);
-    if !bug.is_empty() && pairs.any(|pair| pair[0] == "--crate-name" && pair[1] == krate) {
-        command.arg("--cfg").arg(format!("bug={bug:?}"));
+    let status = Command::new(&program).args(&args).status().ok()?;
+    let word = |word: OsString| word.into_string().ok();
+    let compile = Compile {
+        program: word(program)?,
+        args: args.into_iter().map(word).collect::<Option<_>>()?,
+        env: env::vars().filter(|(key, _)| is_cargos(key)).collect(),
+        folder: env::current_dir().ok()?,
+    };
+    if let Some(note) = compile.note() {
+        let text = serde_json::to_string(&compile).ok()?;
+        fs::write(compile.folder.join(note), text).ok()?;
     }
-    let status = command.args(args).status().ok();
-    let code = status.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
     Some(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+/// What cargo tells a crate that is compiled, and macros that run meanwhile.
+fn is_cargos(key: &str) -> bool {
+    let own = key.starts_with("CARGO") && key != "CARGO_MAKEFLAGS";
+    own || key == "OUT_DIR" || key == "LD_LIBRARY_PATH"
+}
+
+impl Compile {
+    /// Where the call is written down: in the folder of what it makes, under the name of the crate
+    /// with cargo's hash. `None` for calls that ask the compiler for facts.
+    fn note(&self) -> Option<PathBuf> {
+        let after = |key: &str| {
+            let at = self.args.iter().position(|arg| arg == key)?;
+            self.args.get(at + 1)
+        };
+        let hash = self.args.iter().find_map(|arg| arg.strip_prefix("extra-filename="))?;
+        let name = format!("{}{hash}.{NOTE}", after("--crate-name")?);
+        Some(Path::new(after("--out-dir")?).join(name))
+    }
+
+    /// The library `krate` that this links.
+    fn links(&self, krate: &str) -> Option<&Path> {
+        let prefix = format!("{krate}=");
+        self.args.iter().find_map(|arg| arg.strip_prefix(&prefix)).map(Path::new)
+    }
+
+    /// What was written down about the making of `program` or `lib….rlib`.
+    fn read(made: &Path) -> Result<Self> {
+        let name = made.file_stem().and_then(|name| name.to_str()).context("a nameless program")?;
+        let is_library = made.extension().is_some();
+        let name = if is_library { name.trim_start_matches("lib") } else { name };
+        let note = made.with_file_name(format!("{name}.{NOTE}"));
+        let text = fs::read_to_string(&note);
+        let text =
+            text.with_context(|| format!("{}: remove {}", note.display(), made.display()))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The same call with `bug` planted, its results in `home`, and where they replace those of
+    /// the fault-free build.
+    fn planted(&self, bug: Option<&str>, home: &Path, krate: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        cargo::clean(&mut command);
+        command.envs(&self.env).current_dir(&self.folder);
+        let mut args = self.args.iter().map(String::as_str);
+        while let Some(arg) = args.next() {
+            match arg {
+                "--out-dir" => drop(args.next()),
+                "-C" => match args.next() {
+                    Some(option) if option.starts_with("incremental=") => {}
+                    option => drop(command.arg("-C").args(option)),
+                },
+                "--extern" => {
+                    command.arg("--extern");
+                    let library = args.next().unwrap_or_default();
+                    let ours = self.links(krate).and_then(Path::file_name);
+                    match ours.filter(|_| library.starts_with(&format!("{krate}="))) {
+                        Some(name) if bug.is_none() => {
+                            command.arg(format!("{krate}={}", home.join(name).display()));
+                        }
+                        _ => drop(command.arg(library)),
+                    }
+                }
+                _ if ["--error-format", "--json", "--emit", "--diagnostic-width"]
+                    .iter()
+                    .any(|dropped| arg.starts_with(dropped)) => {}
+                _ => drop(command.arg(arg)),
+            }
+        }
+        if let Some(bug) = bug {
+            command.arg("--cfg").arg(format!("bug={bug:?}"));
+        }
+        // Quick to make: nobody debugs it.
+        command.args(["--emit=link", "-Cdebuginfo=0", "-Awarnings", "--out-dir"]).arg(home);
+        command
+    }
+}
+
 /// Runs the command.
-pub(crate) fn main(workspace: &Workspace, names: &[String]) -> Result<ExitCode> {
+pub(crate) fn main(workspace: &Workspace, names: &[String], times: u32) -> Result<ExitCode> {
     let mut steps = Steps::new("test --planted");
     let mut count = Count::default();
     for package in workspace.choose(names, false)? {
@@ -92,25 +193,26 @@ pub(crate) fn main(workspace: &Workspace, names: &[String]) -> Result<ExitCode> 
             if of_kind.is_empty() {
                 continue;
             }
-            let mut programs = Vec::new();
+            let mut tests = Vec::new();
             let built = steps.step(format!("{} without a fault ({kind:?})", package.name), || {
-                programs = build(workspace, package, kind, "", &[])?;
-                all_pass(package, kind, &programs, &of_kind)
+                tests = without_fault(workspace, package, kind, &of_kind)?;
+                passed(format!("{} tests pass", tests.len()))
             });
             if !built {
                 count.failed += 1;
                 continue;
             }
-            for bug in of_kind {
-                let caught = steps.step(format!("{}: {}", package.name, bug.name), || {
-                    catch(workspace, package, &bug, &programs)
-                });
-                if caught {
-                    count.passed += 1;
-                } else {
-                    count.failed += 1;
-                }
-            }
+            let caught = steps.side_by_side(
+                of_kind.len(),
+                |at| format!("{}: {}", package.name, of_kind[at].name),
+                |at| {
+                    let bug = &of_kind[at];
+                    let test = tests.iter().find(|test| test.called == bug.caught_by);
+                    catch(workspace, package, bug, test.context("its test was not built")?, times)
+                },
+            );
+            count.passed += caught;
+            count.failed += of_kind.len() - caught;
         }
     }
     let code = steps.finish();
@@ -168,36 +270,88 @@ fn names_in(text: &str) -> BTreeSet<String> {
     names
 }
 
-fn build(
+/// A test that catches faults, and the calls of the compiler that make it.
+struct Catcher {
+    /// What `bugs.toml` calls it.
+    called: String,
+    /// Its whole name.
+    test: String,
+    program: TestProgram,
+    /// The call for the crate itself; none where its unit tests are the program.
+    krate: Option<Compile>,
+    compile: Compile,
+}
+
+/// Builds the tests that catch `bugs`, requires that they pass, and reads how they were built.
+fn without_fault(
     workspace: &Workspace,
     package: &Package,
     kind: Kind,
-    bug: &str,
-    only: &[String],
-) -> Result<Vec<TestProgram>> {
-    let mut build = match kind {
-        Kind::Plain => Build { folder: Some("planted"), ..Build::plain() },
-        Kind::Loom => Build { folder: Some("planted-loom"), ..Build::loom() },
+    bugs: &[Bug],
+) -> Result<Vec<Catcher>> {
+    let names: BTreeSet<_> = bugs.iter().map(|bug| bug.caught_by.as_str()).collect();
+    let (build, mut args) = match kind {
+        Kind::Plain => (Build::plain(), vec!["--lib".to_owned(), "--tests".to_owned()]),
+        Kind::Loom => (Build::loom(), cargo::targets_with(&[package], "fn loom_")?),
     };
+    args.extend(kind.args(package));
+    // The ordinary build, which `cargo xtask test` has left: which test is meant, and it passes.
+    let programs = cargo::test_programs(workspace, &[package], &build, &args)?;
+    let mut targets = BTreeSet::new();
+    for name in &names {
+        let (program, test) = find(&programs, name)?;
+        let (done, shown) = run_test(kind, &program.path, package, test)?;
+        if !done.ok() || results(&done.stdout).passed != 1 {
+            bail!("`{shown}` does not pass: {}\n{}", done.end(), done.text());
+        }
+        targets.insert(selects(program));
+    }
     let me = env::current_exe().context("where this program is")?;
-    build.env = vec![
-        ("RUSTC_WORKSPACE_WRAPPER".into(), me.to_string_lossy().into_owned()),
-        (PLANT.into(), format!("{}={bug}", package.name.replace('-', "_"))),
-    ];
-    let mut args = every_feature(package);
-    let mut clean = build.cargo(workspace, "clean");
-    clean.args(["-p", &package.name]);
-    if kind == Kind::Loom {
-        args.push("--release".into());
-        clean.arg("--release");
+    let noting = Build {
+        env: vec![
+            ("RUSTC_WORKSPACE_WRAPPER".into(), me.to_string_lossy().into_owned()),
+            (NOTES.into(), "1".into()),
+        ],
+        ..build
+    };
+    let args: Vec<_> = targets.into_iter().chain(kind.args(package)).collect();
+    let programs = cargo::test_programs(workspace, &[package], &noting, &args)?;
+    let mut catchers = Vec::new();
+    for name in names {
+        let (program, test) = find(&programs, name)?;
+        let compile = Compile::read(&program.path)?;
+        let krate = match compile.links(&in_code(package)) {
+            Some(library) if !program.is_lib => Some(Compile::read(library)?),
+            _ => None,
+        };
+        catchers.push(Catcher {
+            called: name.to_owned(),
+            test: test.to_owned(),
+            program: program.clone(),
+            krate,
+            compile,
+        });
     }
-    args.extend(only.iter().cloned());
-    // Cargo does not know what the stand-in adds: throw away what an earlier fault left.
-    let done = child::run(&mut clean, Stderr::Captured, None)?;
-    if !done.ok() {
-        bail!("`{}`: {}", child::show(&clean), done.stderr);
+    Ok(catchers)
+}
+
+impl Kind {
+    /// How cargo builds tests of this kind.
+    fn args(self, package: &Package) -> Vec<String> {
+        let mut args = every_feature(package);
+        args.extend((self == Kind::Loom).then(|| loom::PROFILE.to_owned()));
+        args
     }
-    cargo::test_programs(workspace, package, &build, &args)
+}
+
+/// The argument that chooses `program` alone.
+fn selects(program: &TestProgram) -> String {
+    if program.is_lib { "--lib".to_owned() } else { format!("--test={}", program.target) }
+}
+
+/// The package's name as the compiler spells it.
+fn in_code(package: &Package) -> String {
+    package.name.replace('-', "_")
 }
 
 /// The one test that `name` means: its whole name, or its last parts.
@@ -214,64 +368,86 @@ fn find<'a>(programs: &'a [TestProgram], name: &str) -> Result<(&'a TestProgram,
     }
 }
 
+/// Runs one test; also the command as one would type it.
 fn run_test(
-    package: &Package,
     kind: Kind,
-    program: &TestProgram,
+    program: &Path,
+    package: &Package,
     test: &str,
-) -> Result<child::Done> {
-    let mut command = cargo::test_command(&program.path, package);
+) -> Result<(child::Done, String)> {
+    let mut command = cargo::test_command(program, package);
     command.args([test, "--exact", "--nocapture", "--test-threads", "1"]);
+    // Where it panicked is not asked; finding out takes longer than most tests.
+    command.env("RUST_BACKTRACE", "0");
     if kind == Kind::Loom {
         command.env("LOOM_MAX_PREEMPTIONS", "2");
     }
-    child::run(&mut command, Stderr::Captured, Some(LIMIT))
-}
-
-fn all_pass(
-    package: &Package,
-    kind: Kind,
-    programs: &[TestProgram],
-    bugs: &[Bug],
-) -> Result<Outcome> {
-    let names: BTreeSet<_> = bugs.iter().map(|bug| bug.caught_by.as_str()).collect();
-    for name in &names {
-        let (program, test) = find(programs, name)?;
-        let done = run_test(package, kind, program, test)?;
-        if !done.ok() || results(&done.stdout).passed != 1 {
-            bail!("`{test}` does not pass: {}\n{}", done.end(), done.text());
-        }
-    }
-    passed(format!("{} tests pass", names.len()))
+    Ok((child::run(&mut command, Stderr::Captured, Some(LIMIT))?, child::show(&command)))
 }
 
 fn catch(
     workspace: &Workspace,
     package: &Package,
     bug: &Bug,
-    programs: &[TestProgram],
+    by: &Catcher,
+    times: u32,
 ) -> Result<Outcome> {
-    let (program, test) = find(programs, &bug.caught_by)?;
-    let only = match program.is_lib {
-        true => vec!["--lib".to_owned()],
-        false => vec!["--test".to_owned(), program.target.clone()],
+    let home = workspace.target.join("planted").join(&package.name).join(&bug.name);
+    fs::create_dir_all(&home)?;
+    let krate = in_code(package);
+    let compiled = |compile: &Compile, bug: Option<&str>| -> Result<()> {
+        let done = child::run(&mut compile.planted(bug, &home, &krate), Stderr::Captured, None)?;
+        if !done.ok() {
+            bail!("does not compile with the fault in place: {}\n{}", done.end(), done.text());
+        }
+        Ok(())
     };
-    let rebuilt = build(workspace, package, bug.build, &bug.name, &only)?;
-    let (program, test) = find(&rebuilt, test)?;
-    let done = run_test(package, bug.build, program, test)?;
-    if done.status.is_none() {
-        bail!("`{test}` hangs: a hang is not a catch ({})", bug.what);
+    match &by.krate {
+        Some(krate) => {
+            compiled(krate, Some(&bug.name))?;
+            compiled(&by.compile, None)?;
+        }
+        None => compiled(&by.compile, Some(&bug.name))?,
     }
-    if done.ok() {
-        bail!("`{test}` passes with the fault in place: {}", bug.what);
+    let program = home.join(by.program.path.file_name().context("a program without a name")?);
+    let again = again(package, bug, by);
+    let mut ends = BTreeSet::new();
+    for time in 1..=times {
+        let (done, _) = run_test(bug.build, &program, package, &by.test)?;
+        let which = if times > 1 { format!(", run {time} of {times}") } else { String::new() };
+        if done.status.is_none() {
+            bail!("`{}` hangs{which}: a hang is not a catch ({})\n   {again}", by.test, bug.what);
+        }
+        if done.ok() {
+            bail!("`{}` passes with the fault in place{which}: {}\n   {again}", by.test, bug.what);
+        }
+        ends.insert(done.end());
     }
-    passed(format!("caught by `{test}` ({})", done.end()))
+    fs::remove_dir_all(&home)?;
+    let runs = if times > 1 { format!("{times} of {times} runs: ") } else { String::new() };
+    let ends: Vec<_> = ends.into_iter().collect();
+    passed(format!("caught by `{}` ({runs}{})", by.test, ends.join(", ")))
+}
+
+/// The same by cargo alone, which compiles everything anew.
+fn again(package: &Package, bug: &Bug, by: &Catcher) -> String {
+    let loom = if bug.build == Kind::Loom { "--cfg loom " } else { "" };
+    let mut words = vec![
+        format!("RUSTFLAGS='{loom}--cfg bug=\"{}\"'", bug.name),
+        format!("cargo test -p {}", package.name),
+        selects(&by.program),
+    ];
+    words.extend(bug.build.args(package));
+    words.push(format!("-- {} --exact", by.test));
+    words.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{find, names_in};
-    use crate::cargo::TestProgram;
+    use super::{Compile, find, names_in};
+    use crate::cargo::{Package, TestProgram};
+    use std::collections::BTreeMap;
+    use std::path::Path;
 
     #[test]
     fn planted_names_are_read_from_the_source() {
@@ -284,11 +460,47 @@ mod tests {
     #[test]
     fn a_test_is_found_by_its_last_parts_and_only_when_it_is_the_only_one() {
         let tests = ["tests::a::grows", "tests::b::grows", "resets"].map(str::to_owned).to_vec();
-        let program = TestProgram { target: "x".into(), is_lib: true, path: "x".into(), tests };
+        let package = Package::named("x");
+        let program =
+            TestProgram { package, target: "x".into(), is_lib: true, path: "x".into(), tests };
         let programs = [program];
         assert_eq!(find(&programs, "resets").expect("one").1, "resets");
         assert_eq!(find(&programs, "b::grows").expect("one").1, "tests::b::grows");
         assert!(find(&programs, "grows").is_err(), "two tests have this name");
         assert!(find(&programs, "ets").is_err(), "only whole parts count");
+    }
+    #[test]
+    fn a_fault_goes_into_its_crate_and_the_test_links_that() {
+        let compile = |words: &str| Compile {
+            program: "rustc".into(),
+            args: words.split(' ').map(str::to_owned).collect(),
+            env: BTreeMap::new(),
+            folder: "/".into(),
+        };
+        let home = Path::new("/home");
+        let args = |compile: &Compile, bug| {
+            let command = compile.planted(bug, home, "x");
+            let args: Vec<_> = command.get_args().map(|arg| arg.display().to_string()).collect();
+            args.join(" ")
+        };
+        let krate = compile(
+            "--crate-name x x.rs --error-format=json --emit=dep-info,link -C metadata=1 \
+             -C extra-filename=-12 --out-dir /a -C incremental=/b --extern core=/c/libcore-3.rmeta",
+        );
+        assert_eq!(krate.note().expect("it makes something"), Path::new("/a/x-12.compile.json"));
+        assert_eq!(
+            args(&krate, Some("leak")),
+            "--crate-name x x.rs -C metadata=1 -C extra-filename=-12 --extern \
+             core=/c/libcore-3.rmeta --cfg bug=\"leak\" --emit=link -Cdebuginfo=0 -Awarnings \
+             --out-dir /home"
+        );
+        let test = compile("--crate-name t t.rs --test --extern x=/a/libx-12.rlib --out-dir /a");
+        assert_eq!(test.links("x"), Some(Path::new("/a/libx-12.rlib")));
+        assert_eq!(
+            args(&test, None),
+            "--crate-name t t.rs --test --extern x=/home/libx-12.rlib --emit=link -Cdebuginfo=0 \
+             -Awarnings --out-dir /home"
+        );
+        assert_eq!(compile("-vV").note(), None);
     }
 }

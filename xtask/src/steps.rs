@@ -4,9 +4,15 @@
 //! its steps fails; a step that was not run does not fail it, but stands in the summary.
 
 use anyhow::{Result, bail};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
+
+/// Steps at once where they need nothing of each other.
+const WORKERS: usize = 2;
 
 /// How a step ended, when it did not fail (a failure is an `Err`).
 pub(crate) enum Outcome {
@@ -81,7 +87,51 @@ impl Steps {
         println!("== {name}");
         let started = Instant::now();
         let result = body();
-        let took = started.elapsed();
+        self.ended(name, result, started.elapsed())
+    }
+
+    /// Runs steps that need nothing of each other, two at a time; each is told when it has ended,
+    /// the summary has them in their order. Returns how many passed.
+    pub(crate) fn side_by_side(
+        &mut self,
+        count: usize,
+        name: impl Fn(usize) -> String,
+        body: impl Fn(usize) -> Result<Outcome> + Sync,
+    ) -> usize {
+        let next = AtomicUsize::new(0);
+        let (sender, receiver) = mpsc::channel();
+        let before = self.steps.len();
+        let mut ends = Vec::new();
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                let (next, body, sender) = (&next, &body, sender.clone());
+                scope.spawn(move || {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= count {
+                            break;
+                        }
+                        let started = Instant::now();
+                        let result = body(at);
+                        // The receiver lives until the last sender is gone.
+                        let _ = sender.send((at, result, started.elapsed()));
+                    }
+                });
+            }
+            drop(sender);
+            for (at, result, took) in receiver {
+                println!("== {}", name(at));
+                ends.push((at, self.ended(name(at), result, took)));
+            }
+        });
+        let mut order: Vec<_> =
+            ends.iter().map(|&(at, _)| at).zip(self.steps.drain(before..)).collect();
+        order.sort_by_key(|&(at, _)| at);
+        self.steps.extend(order.into_iter().map(|(_, step)| step));
+        ends.into_iter().filter(|&(_, passed)| passed).count()
+    }
+
+    fn ended(&mut self, name: String, result: Result<Outcome>, took: Duration) -> bool {
         let (state, note) = match result {
             Ok(Outcome::Passed(note)) => (State::Passed, note),
             Ok(Outcome::NotRun(why)) => (State::NotRun, why),
@@ -160,6 +210,19 @@ mod tests {
         let mut none = Steps::new("planted").only(&["no such word".to_owned()]);
         assert!(!none.step("licences", || panic!("not chosen")));
         assert_eq!(format!("{:?}", none.finish()), format!("{:?}", ExitCode::FAILURE));
+    }
+
+    #[test]
+    fn steps_side_by_side_are_all_counted_and_keep_their_order() {
+        let mut steps = Steps::new("planted");
+        let passed_count = steps.side_by_side(
+            5,
+            |at| format!("step {at}"),
+            |at| if at == 3 { Err(anyhow!("planted")) } else { passed("1 thing") },
+        );
+        assert_eq!((passed_count, steps.failed()), (4, 1));
+        let names: Vec<_> = steps.steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["step 0", "step 1", "step 2", "step 3", "step 4"]);
     }
 
     #[test]

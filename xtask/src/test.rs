@@ -1,8 +1,11 @@
 //! `cargo xtask test`: everything that a change must pass, on stable, with nothing to install.
 //!
 //! Per crate: debug with every feature, release with every feature, release with the default
-//! features (what users run), each with unit, integration, property, compile-fail and doc tests;
-//! then the loom models at preemption bound 2, the tests of `benches`, and every benchmark row once.
+//! features (what users run), each with unit, integration, property and doc tests; then the loom
+//! models at preemption bound 2, the tests of `benches`, and every benchmark row once.
+//!
+//! What does not depend on the optimiser runs once: compile-fail tests (ignored in release), and
+//! the tests of this tool. The benchmarks are built once, for their tests and for their rows.
 
 use crate::cargo::{Build, Package, Workspace};
 use crate::child::{self, Stderr};
@@ -19,6 +22,9 @@ pub(crate) struct Args {
     /// Plant the faults of each crate's `bugs.toml` and require that a test catches each.
     #[arg(long)]
     planted: bool,
+    /// With `--planted`: run the test of each fault so often; every run must fail.
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "planted")]
+    times: u32,
 }
 
 /// Tests counted so far.
@@ -32,7 +38,7 @@ pub(crate) struct Count {
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     if args.planted {
-        return planted::main(&workspace, &args.crates);
+        return planted::main(&workspace, &args.crates, args.times.max(1));
     }
     let packages = workspace.choose(&args.crates, true)?;
     let mut steps = Steps::new("test");
@@ -47,11 +53,14 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let crates: Vec<_> = packages.iter().copied().filter(|p| p.name != "xtask").collect();
     loom::run_models(&mut steps, &workspace, &crates, 2, &mut total);
     if args.crates.is_empty() {
-        steps.step("benches, unit tests and the runner's", || bench_suite(&workspace, &mut total));
+        steps.step("benches, unit tests and the runner's", || {
+            bench::fetch(&workspace)?;
+            counted(&mut bench::tests(&workspace), &mut total)
+        });
         steps.step("every benchmark row once", || {
-            bench::verify(&workspace)?;
+            let rows = bench::verify(&workspace)?;
             total.passed += 1;
-            passed("all rows answered, checksums equal")
+            passed(rows)
         });
     }
     // A step that failed without a failing test (it did not build, it ran nothing) counts as one.
@@ -63,7 +72,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 
 /// Label, release, every feature.
 fn flavours(package: &Package) -> Vec<(&'static str, bool, bool)> {
-    let mut flavours = vec![("debug", false, true), ("release", true, true)];
+    let mut flavours = vec![("debug", false, true)];
+    if package.name == "xtask" {
+        return flavours; // a tool: nobody runs it optimised
+    }
+    flavours.push(("release", true, true));
     let every: Vec<_> = package.stable_features();
     let default = package.default_features();
     if every.iter().any(|feature| !default.contains(feature)) {
@@ -81,13 +94,16 @@ pub(crate) fn every_feature(package: &Package) -> Vec<String> {
     vec!["--features".into(), features.join(",")]
 }
 
-/// The tests of `benches`, with the profile of its rows so that nothing is built twice; its
-/// criterion targets are no tests.
-fn bench_suite(workspace: &Workspace, total: &mut Count) -> Result<Outcome> {
-    let mut command = Build::plain().cargo(workspace, "test");
-    command.args(["--profile", "bench", "-p", "benches", "--no-fail-fast"]);
-    command.args(["--lib", "--test", "*"]);
-    counted(&mut command, total)
+/// `--features …` of several packages that are built by one command.
+pub(crate) fn every_feature_of(packages: &[&Package]) -> Vec<String> {
+    let features: Vec<_> = packages
+        .iter()
+        .flat_map(|package| {
+            let names = package.stable_features();
+            names.into_iter().map(|feature| format!("{}/{feature}", package.name))
+        })
+        .collect();
+    if features.is_empty() { Vec::new() } else { vec!["--features".into(), features.join(",")] }
 }
 
 fn suite(
@@ -116,7 +132,8 @@ fn counted(command: &mut Command, total: &mut Count) -> Result<Outcome> {
     total.passed += count.passed;
     total.failed += count.failed;
     if !done.ok() || count.failed > 0 {
-        bail!("{} passed, {} failed\n{}", count.passed, count.failed, done.stdout);
+        let shown = child::show(command);
+        bail!("{} passed, {} failed: {shown}\n{}", count.passed, count.failed, done.stdout);
     }
     at_least_one(count)
 }

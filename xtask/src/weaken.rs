@@ -318,7 +318,10 @@ fn tally(verdicts: &[Verdict]) -> String {
 }
 
 /// Runs `job(0..count)` on [`WORKERS`] threads; results in order, or the first error.
-fn in_parallel<T: Send>(count: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+pub(crate) fn in_parallel<T: Send>(
+    count: usize,
+    job: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
