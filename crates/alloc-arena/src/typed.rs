@@ -59,7 +59,7 @@ use core::slice;
 use alloc_core::place::put;
 use alloc_core::{AllocStats, Allocator, Global, Rejected, TryAllocError};
 
-use self::extend::Extension;
+use self::extend::{Building, Extension, evict, room};
 pub use self::index::Index32;
 use self::index::MAX_INDICES;
 pub use self::iter::{Drain, Indices, IntoIter, IterMut};
@@ -238,7 +238,7 @@ impl<T, A: Allocator> TypedArena<T, A> {
     #[inline]
     pub fn try_alloc(&self, value: T) -> Result<&mut T, Rejected<T>> {
         if self.store.cursor.get() == self.store.limit.get()
-            && let Err(error) = self.store.open(1)
+            && let Err(error) = self.make_room(1)
         {
             return Err(Rejected::new(value, error));
         }
@@ -284,7 +284,7 @@ impl<T, A: Allocator> TypedArena<T, A> {
     ///
     /// The elements are written to their place directly; where the iterator yields more than it
     /// announced and the chunk ends, they move to a larger one. The iterator may allocate from the
-    /// same arena.
+    /// same arena: what it allocates is older than the slice, whose elements wait on the heap then.
     ///
     /// # Panics
     ///
@@ -309,11 +309,12 @@ impl<T, A: Allocator> TypedArena<T, A> {
         values: impl IntoIterator<Item = T>,
     ) -> Result<&mut [T], TryAllocError> {
         let values = values.into_iter();
-        let mut slice = Extension::begin(&self.store, values.size_hint().0)?;
+        let building = Building::new();
+        let mut slice = Extension::begin(&self.store, &building, values.size_hint().0)?;
         for value in values {
             slice.push(value).map_err(|(_, error)| error)?;
         }
-        Ok(slice.finish())
+        slice.finish()
     }
 
     /// As [`alloc_from_iter`](Self::alloc_from_iter): the name that `typed-arena` has for it.
@@ -345,8 +346,20 @@ impl<T, A: Allocator> TypedArena<T, A> {
     ///
     /// If the backing refuses a chunk, or the values exceed `isize::MAX` bytes.
     pub fn try_reserve(&self, additional: usize) -> Result<(), TryAllocError> {
-        let room = self.store.limit.get().addr().get() - self.store.cursor.get().addr().get();
-        if room / step::<T>() >= additional { Ok(()) } else { self.store.open(additional) }
+        if room::<T>(self.store.cursor.get(), self.store.limit.get()) >= additional {
+            return Ok(());
+        }
+        self.make_room(additional)
+    }
+
+    /// Makes room for `additional` values where there was none: what a slice under construction keeps,
+    /// or another chunk.
+    fn make_room(&self, additional: usize) -> Result<(), TryAllocError> {
+        evict::<T, A>(&self.store)?;
+        if room::<T>(self.store.cursor.get(), self.store.limit.get()) >= additional {
+            return Ok(());
+        }
+        self.store.open(additional)
     }
 
     /// Moves `value` into the arena, and returns its number.

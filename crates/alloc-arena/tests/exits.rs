@@ -8,6 +8,7 @@ use alloc_arena::{
 use alloc_core::Global;
 use alloc_core::testing::Checked;
 use core::cell::RefCell;
+use core::mem::ManuallyDrop;
 use std::collections::HashSet;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -215,7 +216,7 @@ fn a_checkpoint_is_good_until_the_arena_went_back_behind_it() {
         let mut frame = arena.frame();
         frame.scope().alloc_slice_fill_copy(round * 100, 1u8);
         if round % 3 == 0 {
-            core::mem::forget(frame);
+            let _ = ManuallyDrop::new(frame);
         } else {
             drop(frame);
         }

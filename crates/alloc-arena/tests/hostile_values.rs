@@ -118,10 +118,10 @@ fn builders_side_by_side_in_any_order() {
 #[test]
 fn collections_of_collections_in_the_same_arena() {
     let arena = small();
-    let nested: ArenaVec<&mut [u32], _> = (0..50u32)
+    let nested: ArenaVec<&mut [usize], _> = (0..50usize)
         .map(|n| (0..n).inspect(|_| _ = arena.alloc(n)).collect_in::<&mut [_], 1, _>(&arena))
         .collect_in(&arena);
-    assert!(nested.iter().enumerate().all(|(n, list)| list.iter().copied().eq(0..n as u32)));
+    assert!(nested.iter().enumerate().all(|(n, list)| list.iter().copied().eq(0..n)));
     let boxes = arena.alloc_box_from_iter((0..50).map(|n| arena.alloc_box(vec![n; 3])));
     assert!(boxes.iter().enumerate().all(|(n, list)| **list == [n; 3]));
     // Half way through, a panic: what was made is dropped, once.

@@ -259,6 +259,26 @@ fn an_iterator_may_allocate_from_the_arena_it_feeds() {
     }
 }
 
+/// A tree whose nodes make their children while a list of them is collected: the memory follows the
+/// values, and what an iterator allocates is older than its slice.
+#[test]
+fn slices_whose_iterators_allocate_waste_nothing() {
+    let mut arena = TypedArena::new_in(Checked::new(Global));
+    let mut expected = Vec::new();
+    for n in 0..1000u64 {
+        let children = (0..3).filter(|_| true).map(|child| {
+            let inner = arena.alloc_from_iter((0..2).map(|_| *arena.alloc(n) + child));
+            inner[0] + inner[1]
+        });
+        assert_eq!(*arena.alloc_from_iter(children), [2 * n, 2 * n + 2, 2 * n + 4]);
+        expected.extend((0..3).flat_map(|child| [n, n, n + child, n + child]));
+        expected.extend((0..3).map(|child| 2 * n + 2 * child));
+    }
+    let stats = arena.stats();
+    assert!(stats.reserved_bytes < 4 * stats.used_bytes, "{stats:?}");
+    assert!(arena.iter_mut().map(|value| *value).eq(expected));
+}
+
 #[test]
 fn an_iterator_that_allocates_the_first_chunk_of_the_arena_it_feeds() {
     for take in [0, 1, 300] {

@@ -122,6 +122,9 @@ pub(super) struct Store<A: Allocator> {
     /// Base of the oldest chunk.
     pub(super) first: Cell<NonNull<u8>>,
     pub(super) indexed: Cell<usize>,
+    /// The slice under construction that has the rest of the current chunk: a `Building` of this
+    /// store's type, alive in the call that collects it (X3 of `src/typed/extend.rs`).
+    pub(super) building: Cell<Option<NonNull<()>>>,
     bytes: Cell<usize>,
     full: RefCell<Vec<Chunk>>,
     kind: Kind,
@@ -151,6 +154,7 @@ impl<A: Allocator> Store<A> {
             base: Cell::new(base),
             first: Cell::new(base),
             indexed: Cell::new(0),
+            building: Cell::new(None),
             bytes: Cell::new(0),
             full: RefCell::new(Vec::new()),
             kind,
@@ -173,24 +177,12 @@ impl<A: Allocator> Store<A> {
         self.bytes.get() / self.kind.step
     }
 
-    /// Number of full chunks.
-    pub(super) fn full_count(&self) -> usize {
-        self.full.borrow().len()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.full.borrow().iter().map(|chunk| chunk.len).sum::<usize>() + self.current_len()
     }
 
     pub(super) fn full_mut(&mut self) -> &mut [Chunk] {
         self.full.get_mut()
-    }
-
-    /// Adds values to a chunk that is not the current one any more.
-    pub(super) fn add_to_full(&self, chunk: usize, more: usize) {
-        if let Some(chunk) = self.full.borrow_mut().get_mut(chunk) {
-            chunk.len += more;
-        }
     }
 
     /// Makes a chunk with room for at least `additional` values the current one.
@@ -281,7 +273,7 @@ impl<A: Allocator> Store<A> {
         }
         self.slow_calls.set(self.slow_calls.get() + 1);
         let held = self.reserved_bytes.get() / self.kind.step;
-        let growth = if additional == 0 { held } else { held.saturating_mul(2) };
+        let growth = if additional == 0 { held } else { len.saturating_mul(2) };
         let wanted = growth.max(self.first_capacity()).max(least);
         let old = self.current_layout();
         if !is_one || old.size() == 0 {

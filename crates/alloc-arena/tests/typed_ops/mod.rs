@@ -134,18 +134,13 @@ impl Backing for &Checked<&Memory> {
 struct List {
     /// Ids of the values that have an index.
     indexed: Vec<u64>,
-    /// Ids of the others, in the order of their places unless an iterator allocated meanwhile.
+    /// Ids of the others. A slice is younger than what its iterator allocated.
     others: Vec<u64>,
-    is_ordered: bool,
 }
 
 impl List {
     fn len(&self) -> usize {
         self.indexed.len() + self.others.len()
-    }
-
-    fn clear(&mut self) {
-        *self = Self { is_ordered: true, ..Self::default() };
     }
 
     fn ids(&self) -> impl Iterator<Item = u64> {
@@ -154,25 +149,6 @@ impl List {
 
     fn begins_with<T: Element>(&self, values: &[T]) {
         assert!(values.iter().map(T::id).eq(self.ids().take(values.len())));
-    }
-
-    /// Panics unless `found` are the ids of all values, in order; notes the order where it was open.
-    fn expect(&mut self, found: impl Iterator<Item = u64>) {
-        let found: Vec<u64> = found.collect();
-        assert_eq!(found.len(), self.len());
-        let (indexed, others) = found.split_at(self.indexed.len());
-        assert_eq!(indexed, self.indexed, "an index leads to its value for ever");
-        if !self.is_ordered {
-            let sorted = |ids: &[u64]| {
-                let mut ids = ids.to_vec();
-                ids.sort_unstable();
-                ids
-            };
-            assert_eq!(sorted(others), sorted(&self.others));
-            self.others = others.to_vec();
-            self.is_ordered = true;
-        }
-        assert_eq!(others, self.others);
     }
 }
 
@@ -189,8 +165,6 @@ struct Run<T, A: Backing, C> {
     lent: RefCell<Vec<Lent<T>>>,
     /// Ids of what a shared operation added.
     added: RefCell<Vec<u64>>,
-    /// An iterator allocated: whose places come first is open.
-    is_nested: Cell<bool>,
     backing: A,
     calls: C,
     /// Values that forgotten iterators had.
@@ -200,14 +174,12 @@ struct Run<T, A: Backing, C> {
 impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
     fn new(backing: A, calls: C) -> Self {
         let arenas = [TypedArena::new_in(backing), TypedArena::new_in(backing)];
-        let mut lists = [List::default(), List::default()];
-        lists.iter_mut().for_each(List::clear);
+        let lists = [List::default(), List::default()];
         Self {
             arenas,
             lists,
             lent: RefCell::default(),
             added: RefCell::default(),
-            is_nested: Cell::new(false),
             backing,
             calls,
             lost: 0,
@@ -226,12 +198,11 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
                 Op::Alloc { .. } | Op::FromIter { .. } | Op::Reserve { .. } | Op::Fill => {
                     self.shared(op);
                     self.lists[0].others.append(self.added.get_mut());
-                    self.lists[0].is_ordered &= !self.is_nested.take();
                 }
                 _ => {
                     self.lent.get_mut().clear(); // the loans are over
                     let found = self.arenas[0].iter_mut().map(|value| value.id());
-                    self.lists[0].expect(found);
+                    assert!(found.eq(self.lists[0].ids()), "oldest first");
                     self.exclusive(op);
                     values::set_panics_in(0);
                 }
@@ -305,12 +276,8 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
         let arena = &self.arenas[0];
         let ids = RefCell::new(Vec::new());
         let values = slice.values(&ids, || match chance.below(60) {
-            0 => {
-                self.is_nested.set(true);
-                self.alloc();
-            }
+            0 => self.alloc(),
             1 | 2 if depth != 0 => {
-                self.is_nested.set(true);
                 let (len, panics_at) = (chance.below(40), chance.below(200));
                 self.collect(Slice { len, panics_at, ..slice }, chance, depth - 1);
             }
@@ -358,7 +325,7 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
             Op::Clear { panics_in } => {
                 values::set_panics_in(panics_in.into());
                 planned(|| arena.clear());
-                list.clear();
+                *list = List::default();
             }
             Op::Drain { take, forget, panics_in } => {
                 let mut drain = arena.drain();
@@ -373,7 +340,7 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
                     values::set_panics_in(0);
                 }
                 drop(taken);
-                list.clear();
+                *list = List::default();
             }
             Op::Contiguous => match arena.try_make_contiguous() {
                 Ok(values) => {
@@ -417,14 +384,14 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
                 planned(|| drop(values));
                 values::set_panics_in(0);
                 drop(taken);
-                list.clear();
+                *list = List::default();
             }
             Op::IntoVec => {
                 let arena = mem::replace(arena, TypedArena::new_in(self.backing));
                 let values = A::into_vec(arena);
                 assert_eq!(values.len(), list.len());
                 list.begins_with(&values);
-                list.clear();
+                *list = List::default();
             }
             _ => unreachable!("shares the arena"),
         }
@@ -441,6 +408,9 @@ impl<T: Element, A: Backing, C: Fn() -> u32> Run<T, A, C> {
             assert_eq!(stats.used_bytes, list.len() * size_of::<T>());
             assert!(stats.used_bytes + stats.waste_tail_bytes <= stats.reserved_bytes, "{stats:?}");
             assert!(stats.peak_bytes >= stats.used_bytes, "{stats:?}");
+            // A hint that announces too much, and room that was asked for, count as well.
+            let most = 32 * (stats.peak_bytes + 1024 * size_of::<T>() + 1024);
+            assert!(stats.reserved_bytes <= most, "{stats:?} follows from the values");
         }
         for lent in self.lent.borrow().iter() {
             // SAFETY: lent by the arena, which was not had exclusively since; used by nobody else.
