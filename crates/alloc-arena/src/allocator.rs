@@ -238,7 +238,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         if let Some(block) = self.take_low(layout) {
             return Ok(block);
         }
-        self.counters.slow();
+        self.ledger().figures.slow();
         if let Some(block) = self.refill(layout, growth_bytes)? {
             return Ok(block);
         }

@@ -55,10 +55,10 @@ use alloc_core::{Allocator, ErrorKind, Global, Layout, TryAllocError, bump};
 
 pub(crate) use self::unwind::Mark;
 use crate::ArenaConfig;
-use crate::checkpoint::Records;
-use crate::chunk::{CHUNK_ALIGN, ChunkRef, HEADER_BYTES, at, bytes_for};
+use crate::chunk::{CHUNK_ALIGN, ChunkRef, FIRST_CLASS_BYTES, HEADER_BYTES, at, bytes_for};
 use crate::counters::Counters;
 use crate::drops::DropList;
+use crate::ledger::Ledger;
 use crate::supply::Supply;
 
 /// A bump allocator over chunks that grow, are emptied at once, and kept.
@@ -97,7 +97,6 @@ pub struct Arena<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     start: Cell<NonNull<u8>>,
     large: Cell<Option<ChunkRef>>,
     pub(crate) drops: DropList,
-    pub(crate) records: Records,
     pub(crate) counters: Counters,
     supply: Supply<A>,
 }
@@ -107,6 +106,15 @@ pub struct Arena<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
 // `alloc_drop`'s bound; no reference to any other can exist while the arena moves (I4), and it
 // never touches them again.
 unsafe impl<const MIN_ALIGN: usize, A: Allocator + Send> Send for Arena<MIN_ALIGN, A> {}
+
+/// Requests up to this size and alignment take their first chunk from the thread's cache without
+/// comparing sizes; a power of two, so that sizes and alignments can be compared at once.
+const SMALL_BYTES: usize = 512;
+
+const _: () = assert!(
+    SMALL_BYTES.is_power_of_two() && SMALL_BYTES + HEADER_BYTES + CHUNK_ALIGN <= FIRST_CLASS_BYTES,
+    "small beside the smallest chunk of the thread's cache"
+);
 
 impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// Where the free part of an arena without chunk begins: nowhere, aligned.
@@ -125,7 +133,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             start: Cell::new(Self::NOWHERE),
             large: Cell::new(None),
             drops: DropList::new(),
-            records: Records::new(),
             counters: Counters::new(),
             supply,
         }
@@ -186,34 +193,58 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[inline(never)]
     #[track_caller]
     pub(crate) fn bump_slow_or_panic(&self, layout: Layout) -> NonNull<u8> {
-        if let Some(block) = self.bump_in_first_chunk(layout) {
-            return block;
+        match self.bump_in_first_chunk(layout) {
+            Some(block) => block,
+            None => self.bump_in_next_chunk_or_panic(layout),
         }
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn bump_in_next_chunk_or_panic(&self, layout: Layout) -> NonNull<u8> {
         match self.bump_in_next_chunk(layout) {
             Ok(block) => block,
             Err(error) => no_room(error),
         }
     }
 
-    /// Serves the first request of an arena, if the thread's cache has a chunk for it.
+    /// Whether a request may be the first in whatever chunk the thread's cache has: neither huge
+    /// beside it, nor nothing, which takes no chunk.
+    #[inline(always)]
+    fn is_small(layout: Layout) -> bool {
+        // One comparison for both: an alignment is not 0 either.
+        MIN_ALIGN <= CHUNK_ALIGN
+            && layout.size().wrapping_sub(1) | (layout.align() - 1) < SMALL_BYTES
+    }
+
+    /// Serves the first request of an arena, if the thread's cache has a chunk at hand.
+    ///
+    /// Short, and calls nobody: nothing is saved and restored around it.
     #[inline(always)]
     fn bump_in_first_chunk(&self, layout: Layout) -> Option<NonNull<u8>> {
-        // Whatever is not small beside every chunk there can be goes the long way.
-        let is_small = layout.size() <= HEADER_BYTES && layout.align() <= CHUNK_ALIGN;
-        if self.chunk.get().is_some() || !is_small || MIN_ALIGN > CHUNK_ALIGN || layout.size() == 0
-        {
+        if !Self::is_small(layout) {
             return None;
         }
-        let chunk = self.supply.take_first()?;
-        self.counters.slow();
-        chunk.begin_list();
-        self.set_current(chunk);
+        let (chunk, bytes) = self.supply.take_first()?;
+        debug_assert_eq!(bytes, chunk.block_bytes(), "{chunk:?} of the thread's cache");
+        // As `set_current`, without a look at the chunk, whose header nothing here waits for.
+        self.chunk.set(Some(chunk));
+        self.cursor.set(at(chunk.block(), chunk.block().addr().get() + bytes));
+        self.start.set(chunk.base::<MIN_ALIGN>());
         self.bump(layout)
     }
 
     #[inline(never)]
     fn bump_in_next_chunk(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
-        self.counters.slow();
+        if Self::is_small(layout)
+            && let Some(chunk) = self.supply.take_first_slow()
+        {
+            self.set_current(chunk);
+            if let Some(block) = self.bump(layout) {
+                return Ok(block);
+            }
+        }
+        self.ledger().figures.slow();
         if layout.size() == 0 {
             self.counters.allocated(0, 0, || self.used_bytes());
             return Ok(dangling(layout.align().max(MIN_ALIGN)));
@@ -317,7 +348,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         debug_assert!(block_end <= chunk.end::<MIN_ALIGN>(), "{layout:?} in {chunk:?}");
         chunk.leave_at(block, block_end);
         // Newer than the newest checkpoint, even if large blocks from before it were freed since.
-        self.push_large(chunk, self.records.large_depth());
+        self.push_large(chunk, self.ledger().records.large_depth());
         let moved = block_end.addr().get() - base.addr().get();
         self.counters.allocated(layout.size(), moved, || self.used_bytes());
         block
@@ -382,6 +413,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// [`ErrorKind::Backing`] if the backing refuses.
     pub fn try_reserve(&self, bytes: usize) -> Result<(), TryAllocError> {
         if bytes <= self.remaining_bytes() {
+            return Ok(());
+        }
+        let first_room = self.supply.config().first_chunk_bytes - HEADER_BYTES;
+        if MIN_ALIGN <= CHUNK_ALIGN
+            && bytes <= first_room
+            && let Some(chunk) = self.supply.take_first_slow()
+        {
+            self.set_current(chunk);
             return Ok(());
         }
         let layout =
@@ -486,6 +525,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         &self.supply
     }
 
+    /// What the arena has to remember beyond its first chunk.
+    #[inline]
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.supply.ledger()
+    }
+
     pub(crate) fn chunk(&self) -> Option<ChunkRef> {
         self.chunk.get()
     }
@@ -541,15 +586,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
 impl<const MIN_ALIGN: usize, A: Allocator> Drop for Arena<MIN_ALIGN, A> {
     #[inline]
     fn drop(&mut self) {
-        let chunk = self.chunk.get();
-        let is_small = chunk.is_none_or(|chunk| chunk.depth() == 0)
-            && self.large.get().is_none()
+        if let Some(chunk) = self.chunk.get()
+            && self.supply.has_first_alone()
             && self.drops.head().is_none()
-            && self.supply.is_bare();
-        if !is_small {
+        {
+            self.supply.give_first(chunk);
+        } else {
             self.drop_slow();
-        } else if let Some(chunk) = chunk {
-            self.supply.give(chunk);
         }
     }
 }

@@ -171,17 +171,18 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     pub fn try_checkpoint(&self) -> Result<Checkpoint, TryAllocError> {
         let place = self.try_alloc_layout(Layout::new::<Record>())?.cast::<Record>();
         let mut mark = self.mark(); // behind the record, which rewinding keeps
-        mark.large = mark.large.max(self.records.large_depth());
-        let name = self.records.next_name();
+        let records = &self.ledger().records;
+        mark.large = mark.large.max(records.large_depth());
+        let name = records.next_name();
         let record = Record {
-            below: self.records.top.get(),
+            below: records.top.get(),
             serial: name.serial,
             mark,
             drops: self.drops.head(),
         };
         // SAFETY: a fresh block of the record's layout (I3).
         unsafe { place.write(record) };
-        self.records.top.set(Some(place));
+        records.top.set(Some(place));
         Ok(name)
     }
 
@@ -217,7 +218,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
                 unsafe { self.0.go_back(&self.1) };
             }
         }
-        let record = self.records.find(checkpoint)?;
+        let record = self.ledger().records.find(checkpoint)?;
         let (mark, drops) = (record.mark, record.drops);
         let rewound = Rewound(self, mark);
         // SAFETY: 1. the values are 'static, their memory is given back afterwards; 2. the arena is

@@ -1,16 +1,15 @@
 //! What an arena counts: almost nothing, and with feature `stats` everything.
 //!
-//! Used bytes follow from cursors; what is kept here always is touched on slow paths and at
-//! resets only. The figures that need an instruction per allocation exist with feature `stats`.
+//! Used bytes follow from cursors. [`Figures`] are touched on slow paths and at resets only, and are
+//! part of the [`Ledger`](crate::ledger::Ledger); [`Counters`] need an instruction per allocation and
+//! exist with feature `stats`.
 
 use core::cell::Cell;
 
 use alloc_core::AllocStats;
 
+/// What is counted at each allocation.
 pub(crate) struct Counters {
-    resets: Cell<u64>,
-    slow_calls: Cell<u64>,
-    peak_bytes: Cell<usize>,
     #[cfg(feature = "stats")]
     exact: Exact,
 }
@@ -21,6 +20,15 @@ struct Exact {
     frees: Cell<u64>,
     requested_bytes: Cell<u64>,
     waste_align_bytes: Cell<u64>,
+    peak_bytes: Cell<usize>,
+}
+
+/// What is counted when an arena is reset or its chunk is full.
+#[derive(Default)]
+pub(crate) struct Figures {
+    resets: Cell<u64>,
+    slow_calls: Cell<u64>,
+    peak_bytes: Cell<usize>,
 }
 
 /// Bytes lost to alignment up to a position of the arena, if they are counted.
@@ -33,15 +41,13 @@ pub(crate) struct Waste {
 impl Counters {
     pub(crate) const fn new() -> Self {
         Self {
-            resets: Cell::new(0),
-            slow_calls: Cell::new(0),
-            peak_bytes: Cell::new(0),
             #[cfg(feature = "stats")]
             exact: Exact {
                 allocs: Cell::new(0),
                 frees: Cell::new(0),
                 requested_bytes: Cell::new(0),
                 waste_align_bytes: Cell::new(0),
+                peak_bytes: Cell::new(0),
             },
         }
     }
@@ -54,18 +60,19 @@ impl Counters {
             add(&self.exact.allocs, 1);
             add(&self.exact.requested_bytes, size as u64);
             add(&self.exact.waste_align_bytes, (moved - size) as u64);
-            self.peak_bytes.set(self.peak_bytes.get().max(used_bytes()));
+            self.exact.peak_bytes.set(self.exact.peak_bytes.get().max(used_bytes()));
         }
         #[cfg(not(feature = "stats"))]
         let _ = (size, moved, used_bytes);
     }
 
     /// A block was made `more` bytes longer where it stands, or nearly.
+    #[inline(always)]
     pub(crate) fn regrown(&self, more: usize, used_bytes: impl FnOnce() -> usize) {
         #[cfg(feature = "stats")]
         {
             add(&self.exact.requested_bytes, more as u64);
-            self.peak_bytes.set(self.peak_bytes.get().max(used_bytes()));
+            self.exact.peak_bytes.set(self.exact.peak_bytes.get().max(used_bytes()));
         }
         #[cfg(not(feature = "stats"))]
         let _ = (more, used_bytes);
@@ -78,15 +85,11 @@ impl Counters {
         add(&self.exact.frees, 1);
     }
 
-    /// A request left the fast path.
-    pub(crate) fn slow(&self) {
-        add(&self.slow_calls, 1);
-    }
-
-    /// So many bytes are in use now: a look at the peak.
-    #[inline]
-    pub(crate) fn saw(&self, used_bytes: usize) {
-        self.peak_bytes.set(self.peak_bytes.get().max(used_bytes));
+    /// The arena is about to be emptied.
+    #[inline(always)]
+    pub(crate) fn reset(&self) {
+        #[cfg(feature = "stats")]
+        self.exact.waste_align_bytes.set(0);
     }
 
     /// What was lost so far.
@@ -107,30 +110,45 @@ impl Counters {
         let _ = waste;
     }
 
-    /// The arena is about to be emptied.
-    #[inline]
-    pub(crate) fn reset(&self, used_bytes: usize) {
-        self.saw(used_bytes);
-        self.resets.set(self.resets.get() + 1);
-        #[cfg(feature = "stats")]
-        self.exact.waste_align_bytes.set(0);
-    }
-
-    pub(crate) fn stats(&self, used_bytes: usize, reserved_bytes: usize) -> AllocStats {
-        let mut stats = AllocStats::default();
-        stats.used_bytes = used_bytes;
-        stats.reserved_bytes = reserved_bytes;
-        stats.peak_bytes = self.peak_bytes.get().max(used_bytes);
-        stats.resets = self.resets.get();
-        stats.slow_calls = self.slow_calls.get();
+    /// Adds what is counted here to `stats`.
+    pub(crate) fn report(&self, stats: &mut AllocStats) {
         #[cfg(feature = "stats")]
         {
             stats.allocs = Some(self.exact.allocs.get());
             stats.frees = Some(self.exact.frees.get());
             stats.requested_bytes = Some(self.exact.requested_bytes.get());
             stats.waste_align_bytes = Some(self.exact.waste_align_bytes.get());
+            stats.peak_bytes = stats.peak_bytes.max(self.exact.peak_bytes.get());
         }
-        stats
+        #[cfg(not(feature = "stats"))]
+        let _ = stats;
+    }
+}
+
+impl Figures {
+    /// A request left the fast path.
+    pub(crate) fn slow(&self) {
+        add(&self.slow_calls, 1);
+    }
+
+    /// So many bytes are in use now: a look at the peak.
+    #[inline]
+    pub(crate) fn saw(&self, used_bytes: usize) {
+        self.peak_bytes.set(self.peak_bytes.get().max(used_bytes));
+    }
+
+    /// The arena is about to be emptied of `used_bytes` bytes.
+    #[inline]
+    pub(crate) fn reset(&self, used_bytes: usize) {
+        self.saw(used_bytes);
+        add(&self.resets, 1);
+    }
+
+    /// Adds what is counted here to `stats`.
+    pub(crate) fn report(&self, stats: &mut AllocStats) {
+        stats.peak_bytes = stats.peak_bytes.max(self.peak_bytes.get());
+        stats.resets = self.resets.get();
+        stats.slow_calls = self.slow_calls.get();
     }
 }
 

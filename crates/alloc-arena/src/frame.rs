@@ -157,7 +157,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Drop for FrameGuard<'_, MIN_ALIGN, A>
     fn drop(&mut self) {
         self.close();
         if self.is_outermost {
-            self.arena.supply().was_reset();
+            self.arena.supply().was_reset(self.arena.ledger());
         }
     }
 }

@@ -17,6 +17,7 @@ mod config;
 mod counters;
 mod drops;
 mod frame;
+mod ledger;
 mod no_drop;
 mod scope;
 mod stats;

@@ -7,8 +7,22 @@ pub(crate) fn take(_bytes: usize) -> Option<ChunkRef> {
 }
 
 #[inline(always)]
-pub(crate) fn take_of_class(_class: usize) -> Option<ChunkRef> {
+pub(crate) fn take_first(_class: u8) -> Option<(ChunkRef, usize)> {
     None
+}
+
+pub(crate) fn take_first_slow(_class: u8) -> Option<ChunkRef> {
+    None
+}
+
+/// Keeps nothing.
+///
+/// # Safety
+///
+/// 1. the chunk is from [`take_first`], which returns none.
+#[inline(always)]
+pub(crate) unsafe fn give_first(_chunk: ChunkRef, _class: u8) -> bool {
+    false
 }
 
 /// Keeps nothing.

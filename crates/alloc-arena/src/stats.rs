@@ -98,12 +98,24 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[must_use]
     pub fn stats(&self) -> ArenaStats {
         let supply = self.supply();
-        let mut common = self.counters.stats(self.used_bytes(), supply.reserved_bytes());
+        let mut common = AllocStats::default();
+        common.used_bytes = self.used_bytes();
+        common.peak_bytes = common.used_bytes;
+        common.reserved_bytes = supply.reserved_bytes();
+        // Without a ledger: the call that took the first chunk.
+        common.slow_calls = u64::from(supply.has_first_alone());
         common.waste_tail_bytes = self.chunk().map_or(0, ChunkRef::tail_before);
         let room = |chunk: ChunkRef| {
             chunk.end::<MIN_ALIGN>().addr().get() - chunk.base::<MIN_ALIGN>().addr().get()
         };
+        self.counters.report(&mut common);
         let mut stats = ArenaStats { common, ..ArenaStats::default() };
+        if let Some(ledger) = supply.ledger_if_made() {
+            ledger.figures.report(&mut stats.common);
+            stats.spare_chunks = ledger.spare.len() + ledger.spare_large.len();
+            stats.spare_bytes = ledger.spare.bytes() + ledger.spare_large.bytes();
+            stats.released_chunks = ledger.released_chunks.get();
+        }
         let mut look = self.chunk();
         while let Some(chunk) = look {
             stats.chunks += 1;
@@ -122,9 +134,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         debug_assert!(
             HEADER_BYTES * (stats.chunks + stats.large_chunks) <= stats.waste_header_bytes
         );
-        (stats.spare_chunks, stats.spare_bytes) = supply.spare();
         stats.remaining_bytes = self.remaining_bytes();
-        stats.released_chunks = supply.released_chunks();
         stats.cached_bytes = supply.cached_bytes();
         stats
     }

@@ -4,6 +4,11 @@
 //!   take:   spare chunks  ->  the thread's cache  ->  the backing: the size wanted, else the least,
 //!           else the least once what is spare went back
 //!   give:   the thread's cache  ->  the backing
+//!
+//!   first                  ledger   the arena
+//!   a class                none     is untouched; its first chunk may come from the thread's cache
+//!   TAKEN + that class     none     has that one chunk and nothing else
+//!   CLOSED                 either   whatever it has is in the ledger; without one it has nothing
 //! ```
 //!
 //! # Invariants
@@ -11,56 +16,86 @@
 //! * **P1** every chunk given out was allocated from `backing` with its [`ChunkRef::layout`], or, if
 //!   `is_cached`, from the global allocator, which `backing` then is: only the constructors of
 //!   arenas over [`Global`](alloc_core::Global) set it.
-//! * **P2** `reserved_bytes` is the sum of the sizes of all chunks given out or spare, and at most
-//!   the limit.
+//! * **P2** the ledger's `reserved_bytes` is the sum of the sizes of all chunks given out or spare, and
+//!   at most the limit.
+//! * **P3** while `first` is a class or `TAKEN` there is no ledger; in the second case the one chunk
+//!   given out came from [`thread_cache::take_first`], and its header is still as it was then.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::ptr::NonNull;
 
 use alloc_core::{Allocator, ErrorKind, Layout, bump};
 
 use crate::ArenaConfig;
 use crate::chunk::{CHUNK_ALIGN, CLASSES, ChunkRef, HEADER_BYTES, size_class};
-use crate::stock::Stock;
+use crate::ledger::Ledger;
 use crate::thread_cache;
 
+/// Marks the class in `Supply::first` when the chunk was taken.
+const TAKEN: u8 = 0x80;
+
+/// `Supply::first` when a chunk goes, or went, the long way.
+const CLOSED: u8 = 0x7f;
+
+const _: () = assert!(CLASSES < CLOSED as usize, "a class is neither CLOSED nor marked TAKEN");
+
+/// What most arenas have.
+const DEFAULT: &ArenaConfig = &ArenaConfig::new();
+
 pub(crate) struct Supply<A: Allocator> {
-    /// Chunks that were current once.
-    spare: Stock,
-    /// Chunks that held one block of their own.
-    spare_large: Stock,
-    reserved_bytes: Cell<usize>,
-    released_chunks: Cell<u64>,
-    resets: Cell<u32>,
+    /// See the table above.
+    first: Cell<u8>,
     is_cached: bool,
-    /// The class of first chunks, if they may come from the thread's cache.
-    first_class: u8,
-    config: ArenaConfig,
+    /// Nothing where it is the default, so that making an arena does not write it.
+    config: Option<ArenaConfig>,
+    ledger: OnceCell<Ledger>,
     backing: A,
 }
 
 impl<A: Allocator> Supply<A> {
+    /// A supply for an arena of this configuration, the default one where it is `None`.
+    ///
     /// `is_cached` only if `A` is the global allocator (P1).
-    pub(crate) const fn new(config: ArenaConfig, is_cached: bool, backing: A) -> Self {
-        let is_cached = is_cached && config.thread_cache;
-        let first_class = if is_cached { size_class(config.first_chunk_bytes) } else { CLASSES };
-        Self {
-            spare: Stock::new(),
-            spare_large: Stock::new(),
-            reserved_bytes: Cell::new(0),
-            released_chunks: Cell::new(0),
-            resets: Cell::new(0),
-            is_cached,
-            #[expect(clippy::cast_possible_truncation, reason = "at most `CLASSES`")]
-            first_class: first_class as u8,
-            config,
-            backing,
-        }
+    pub(crate) const fn new(config: Option<ArenaConfig>, is_cached: bool, backing: A) -> Self {
+        let is = match &config {
+            Some(config) => config,
+            None => DEFAULT,
+        };
+        let is_cached = is_cached && is.thread_cache;
+        let class = size_class(is.first_chunk_bytes);
+        let may_be_first = is_cached && class < CLASSES && is.first_chunk_bytes <= is.limit_bytes;
+        #[expect(clippy::cast_possible_truncation, reason = "below `CLASSES`")]
+        let first = if may_be_first { class as u8 } else { CLOSED };
+        Self { first: Cell::new(first), is_cached, config, ledger: OnceCell::new(), backing }
     }
 
     #[inline]
     pub(crate) fn config(&self) -> &ArenaConfig {
-        &self.config
+        self.config.as_ref().unwrap_or(DEFAULT)
+    }
+
+    /// The arena's ledger, made now if this is the first that needs it.
+    #[inline]
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.ledger.get_or_init(|| self.make_ledger())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_ledger(&self) -> Ledger {
+        let is_taken = self.first.replace(CLOSED) & TAKEN != 0;
+        Ledger::new(is_taken.then(|| self.config().first_chunk_bytes))
+    }
+
+    /// The arena's ledger, if it has one.
+    pub(crate) fn ledger_if_made(&self) -> Option<&Ledger> {
+        self.ledger.get()
+    }
+
+    /// Whether the arena has one chunk, from [`Self::take_first`], and no ledger (P3).
+    #[inline(always)]
+    pub(crate) fn has_first_alone(&self) -> bool {
+        self.first.get() & TAKEN != 0
     }
 
     pub(crate) fn backing(&self) -> &A {
@@ -68,17 +103,11 @@ impl<A: Allocator> Supply<A> {
     }
 
     pub(crate) fn reserved_bytes(&self) -> usize {
-        self.reserved_bytes.get()
-    }
-
-    pub(crate) fn released_chunks(&self) -> u64 {
-        self.released_chunks.get()
-    }
-
-    /// Spare chunks, and their bytes.
-    pub(crate) fn spare(&self) -> (usize, usize) {
-        let chunks = self.spare.len() + self.spare_large.len();
-        (chunks, self.spare.bytes() + self.spare_large.bytes())
+        match self.ledger.get() {
+            Some(ledger) => ledger.reserved_bytes.get(),
+            None if self.has_first_alone() => self.config().first_chunk_bytes,
+            None => 0,
+        }
     }
 
     /// Bytes that the thread's cache holds for arenas like this one.
@@ -88,20 +117,48 @@ impl<A: Allocator> Supply<A> {
 
     /// Bytes that may still be taken from the backing.
     pub(crate) fn allowed_bytes(&self) -> usize {
-        self.config.limit_bytes.saturating_sub(self.reserved_bytes.get())
+        self.config().limit_bytes.saturating_sub(self.reserved_bytes())
     }
 
-    /// Returns a first chunk from the thread's cache: the short way for arenas that live for
-    /// microseconds.
+    /// Returns the chunk that the thread's cache has at hand, as the arena's first one: the short way
+    /// for arenas that live for microseconds. Says its size; its header is that of the first chunk of a
+    /// list.
     #[inline(always)]
-    pub(crate) fn take_first(&self) -> Option<ChunkRef> {
-        let (class, bytes) = (usize::from(self.first_class), self.config.first_chunk_bytes);
-        if class >= CLASSES || bytes > self.allowed_bytes() {
+    pub(crate) fn take_first(&self) -> Option<(ChunkRef, usize)> {
+        // Nothing is at hand of the classes that CLOSED and TAKEN are.
+        let class = self.first.get();
+        let taken = thread_cache::take_first(class)?;
+        self.first.set(class | TAKEN);
+        Some(taken)
+    }
+
+    /// Returns a chunk from the thread's cache, at hand or not, as the arena's first one.
+    pub(crate) fn take_first_slow(&self) -> Option<ChunkRef> {
+        let class = self.first.get();
+        if usize::from(class) >= CLASSES {
             return None;
         }
-        let chunk = thread_cache::take_of_class(class)?;
-        self.reserved_bytes.set(self.reserved_bytes.get() + bytes);
+        let chunk = thread_cache::take_first_slow(class)?;
+        self.first.set(class | TAKEN);
         Some(chunk)
+    }
+
+    /// Gives the chunk back that [`Self::take_first`] returned. For an arena that ends, and
+    /// [has nothing else](Self::has_first_alone).
+    #[inline(always)]
+    pub(crate) fn give_first(&self, chunk: ChunkRef) {
+        debug_assert!(self.has_first_alone(), "P3: {chunk:?} is not alone");
+        // SAFETY: 1. P3; the arena ends, and its current chunk is in no list but its own.
+        let is_kept = unsafe { thread_cache::give_first(chunk, self.first.get() & !TAKEN) };
+        if !is_kept {
+            self.give_slow(chunk);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_slow(&self, chunk: ChunkRef) {
+        self.give(chunk);
     }
 
     /// Returns a chunk of at least `least` bytes, of `wanted` bytes if it is to be had.
@@ -109,14 +166,15 @@ impl<A: Allocator> Supply<A> {
     /// Nothing of the arena may be assumed unchanged afterwards: the backing may have allocated.
     pub(crate) fn take(&self, wanted: usize, least: usize) -> Result<ChunkRef, ErrorKind> {
         debug_assert!(HEADER_BYTES < least && least <= wanted, "{least} <= {wanted}");
-        if !self.spare.is_empty()
-            && let Some(chunk) = self.spare.take(least, usize::MAX)
+        let ledger = self.ledger();
+        if !ledger.spare.is_empty()
+            && let Some(chunk) = ledger.spare.take(least, usize::MAX)
         {
             return Ok(chunk);
         }
         // A huge chunk is not spent on a small block: the next huge one would find it gone.
-        if !self.spare_large.is_empty()
-            && let Some(chunk) = self.spare_large.take(least, least.saturating_mul(4))
+        if !ledger.spare_large.is_empty()
+            && let Some(chunk) = ledger.spare_large.take(least, least.saturating_mul(4))
         {
             return Ok(chunk);
         }
@@ -135,7 +193,7 @@ impl<A: Allocator> Supply<A> {
         if self.is_cached
             && let Some(chunk) = thread_cache::take(wanted)
         {
-            self.reserved_bytes.set(self.reserved_bytes.get() + chunk.block_bytes());
+            self.count_more(chunk.block_bytes());
             return Ok(chunk);
         }
         let chunk = self.allocate(wanted);
@@ -161,20 +219,21 @@ impl<A: Allocator> Supply<A> {
             unsafe { self.backing.deallocate(first, layout) };
             return None;
         }
-        self.reserved_bytes.set(self.reserved_bytes.get() + given);
+        self.count_more(given);
         // SAFETY: 1. a fresh block of at least `given >= bytes > HEADER_BYTES` bytes.
         Some(unsafe { ChunkRef::adopt(first, given) })
     }
 
-    /// Keeps a chunk of the arena for later: one that was current, or a large one.
-    pub(crate) fn keep(&self, chunk: ChunkRef, is_large: bool) {
-        if is_large { self.spare_large.push(chunk) } else { self.spare.push(chunk) }
+    /// Counts `bytes` more as held (P2).
+    fn count_more(&self, bytes: usize) {
+        let held = &self.ledger().reserved_bytes;
+        held.set(held.get() + bytes);
     }
 
-    /// Whether nothing is spare.
-    #[inline(always)]
-    pub(crate) fn is_bare(&self) -> bool {
-        self.spare.is_empty() && self.spare_large.is_empty()
+    /// Keeps a chunk of the arena for later: one that was current, or a large one.
+    pub(crate) fn keep(&self, chunk: ChunkRef, is_large: bool) {
+        let ledger = self.ledger();
+        if is_large { ledger.spare_large.push(chunk) } else { ledger.spare.push(chunk) }
     }
 
     /// Gives a chunk back for good. For an arena that ends: nothing is counted any more.
@@ -196,7 +255,8 @@ impl<A: Allocator> Supply<A> {
 
     /// Gives all spare chunks back for good, as [`Self::give`].
     pub(crate) fn give_spare(&self) {
-        for stock in [&self.spare, &self.spare_large] {
+        let Some(ledger) = self.ledger.get() else { return };
+        for stock in [&ledger.spare, &ledger.spare_large] {
             while let Some(chunk) = stock.pop() {
                 self.give(chunk);
             }
@@ -204,20 +264,22 @@ impl<A: Allocator> Supply<A> {
     }
 
     /// The arena was emptied: every `decay_resets` times, what was not needed since is released.
-    #[inline]
-    pub(crate) fn was_reset(&self) {
-        if !self.is_bare() && self.config.decay_resets != 0 {
-            self.decay();
+    #[inline(always)]
+    pub(crate) fn was_reset(&self, ledger: &Ledger) {
+        if !ledger.spare.is_empty() || !ledger.spare_large.is_empty() {
+            self.decay(ledger);
         }
     }
 
-    fn decay(&self) {
-        self.resets.set(self.resets.get() + 1);
-        if self.resets.get() < self.config.decay_resets {
+    #[inline(never)]
+    fn decay(&self, ledger: &Ledger) {
+        let resets = ledger.resets.get() + 1;
+        let is_time = resets >= self.config().decay_resets;
+        ledger.resets.set(if is_time { 0 } else { resets });
+        if !is_time || self.config().decay_resets == 0 {
             return;
         }
-        self.resets.set(0);
-        for stock in [&self.spare, &self.spare_large] {
+        for stock in [&ledger.spare, &ledger.spare_large] {
             let mut unneeded = stock.unneeded();
             while let Some(chunk) = unneeded {
                 unneeded = chunk.next();
@@ -228,19 +290,21 @@ impl<A: Allocator> Supply<A> {
 
     /// Gives all spare chunks back; returns how many bytes they had.
     pub(crate) fn trim(&self) -> usize {
-        let before = self.reserved_bytes.get();
-        for stock in [&self.spare, &self.spare_large] {
+        let Some(ledger) = self.ledger.get() else { return 0 };
+        let before = ledger.reserved_bytes.get();
+        for stock in [&ledger.spare, &ledger.spare_large] {
             while let Some(chunk) = stock.pop() {
                 self.release(chunk);
             }
         }
-        before - self.reserved_bytes.get()
+        before - ledger.reserved_bytes.get()
     }
 
     /// Gives a chunk back to the backing itself: memory returned is not to stay in a cache.
     fn release(&self, chunk: ChunkRef) {
-        self.released_chunks.set(self.released_chunks.get() + 1);
-        self.reserved_bytes.set(self.reserved_bytes.get() - chunk.block_bytes());
+        let ledger = self.ledger();
+        ledger.released_chunks.set(ledger.released_chunks.get() + 1);
+        ledger.reserved_bytes.set(ledger.reserved_bytes.get() - chunk.block_bytes());
         self.free(chunk);
     }
 
@@ -260,7 +324,8 @@ impl<A: Allocator> Supply<A> {
         // SAFETY: P1: a live block of this backing with the layout `old`; `new` is not smaller.
         let block = unsafe { self.backing.grow(chunk.block(), old, new) }.ok()?;
         let first: NonNull<u8> = block.cast();
-        self.reserved_bytes.set(self.reserved_bytes.get() - old.size() + bytes);
+        let held = &self.ledger().reserved_bytes;
+        held.set(held.get() - old.size() + bytes);
         // SAFETY: 1. the backing kept the old contents, the header among them; the block is ours.
         Some(unsafe { ChunkRef::resized(first, bytes) })
     }

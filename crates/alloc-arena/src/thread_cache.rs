@@ -4,6 +4,7 @@
 //!   this thread   1K .. 8K   16K        32K        64K  ..  2M        (classes: powers of two)
 //!                   -        [ ]->[ ]   [ ]        -         [ ]
 //!                 bytes <= budget; per class at most an eighth of the budget, or one chunk
+//!   the seat      [16K]      one place of the class whose chunks are first ones, at hand
 //! ```
 //!
 //! An arena that lives for microseconds is dear because of its memory, not its allocations: the
@@ -16,7 +17,11 @@
 //! * **T1** a cached chunk is a live block of the global allocator with the layout that its header
 //!   says, and nobody uses it.
 //! * **T2** chunks enter only while the destructor that frees them is registered and has not run:
-//!   in every other state no class has room, and chunks go to the global allocator.
+//!   in every other state no class has room, there is no seat, and chunks go to the global allocator.
+//! * **T3** the seat is a place of its class: while there is a seat, `rooms` and `bytes` count a chunk
+//!   in it, whether one sits there or not. So taking it and giving it back changes neither.
+//! * **T4** a chunk in the seat has the header of the first chunk of a list
+//!   ([`ChunkRef::begin_list`]), so that the arena which takes it has nothing to write there.
 //!
 //! # Ordering edges
 //!
@@ -24,8 +29,8 @@
 //!
 //! # Cost
 //!
-//! Taking or giving a chunk: about 15 instructions. The lists have no destructor
-//! (a second thread-local has it), so reaching them tests no flag.
+//! The chunk in the seat: 8 instructions to take, 5 to give. Any other: about 15. The lists have no
+//! destructor (a second thread-local has it), so reaching them tests no flag.
 
 use core::cell::Cell;
 
@@ -35,6 +40,11 @@ use primitives::sync::{MODELLED, thread_local};
 use crate::chunk::{CLASSES, ChunkRef, FIRST_CLASS_BYTES, size_class};
 
 const DEFAULT_BUDGET_BYTES: usize = 4 << 20;
+
+/// The seat's class while there is none.
+const NO_SEAT: u8 = u8::MAX;
+
+const _: () = assert!(CLASSES < NO_SEAT as usize, "no class is NO_SEAT");
 
 /// Whether the thread's destructor is registered, and has run (T2).
 #[derive(Clone, Copy, PartialEq)]
@@ -47,6 +57,14 @@ enum State {
 }
 
 struct Lists {
+    seat: Cell<Option<ChunkRef>>,
+    /// The size of the chunk that sits there, or will: read here, since reading it there would wait for
+    /// the chunk.
+    seat_bytes: Cell<usize>,
+    /// Its class.
+    seat_class: Cell<u8>,
+    state: Cell<State>,
+    hits: Cell<u64>,
     /// One more than there are classes, never filled, so that one index serves both arrays.
     tops: [Cell<Option<ChunkRef>>; CLASSES + 1],
     /// How many more chunks each class takes. None at all unless the state is `Open`, and never any
@@ -54,10 +72,8 @@ struct Lists {
     rooms: [Cell<u32>; CLASSES + 1],
     bytes: Cell<usize>,
     budget_bytes: Cell<usize>,
-    hits: Cell<u64>,
     misses: Cell<u64>,
     refused: Cell<u64>,
-    state: Cell<State>,
 }
 
 thread_local! {
@@ -81,29 +97,44 @@ impl Drop for AtExit {
 impl Lists {
     const fn new() -> Self {
         Self {
+            seat: Cell::new(None),
+            seat_bytes: Cell::new(0),
+            seat_class: Cell::new(NO_SEAT),
+            state: Cell::new(State::Fresh),
+            hits: Cell::new(0),
             tops: [const { Cell::new(None) }; CLASSES + 1],
             rooms: [const { Cell::new(0) }; CLASSES + 1],
             bytes: Cell::new(0),
             budget_bytes: Cell::new(DEFAULT_BUDGET_BYTES),
-            hits: Cell::new(0),
             misses: Cell::new(0),
             refused: Cell::new(0),
-            state: Cell::new(State::Fresh),
         }
     }
 
-    #[inline(always)]
+    /// Takes a chunk of a class from its list, or from the seat.
     fn pop(&self, class: usize) -> Option<ChunkRef> {
-        let chunk = self.tops[class].get()?;
+        let Some(chunk) = self.tops[class].get() else {
+            return if self.seats(class) { self.seat.take() } else { None };
+        };
         self.tops[class].set(chunk.next());
         self.rooms[class].set(self.rooms[class].get().wrapping_add(1));
         self.bytes.set(self.bytes.get() - chunk.block_bytes());
         Some(chunk)
     }
 
-    #[inline(always)]
+    /// Whether the seat is one of this class.
+    fn seats(&self, class: usize) -> bool {
+        usize::from(self.seat_class.get()) == class
+    }
+
+    /// Keeps a chunk, in the seat if it is free.
     fn push(&self, chunk: ChunkRef) -> bool {
         let class = chunk.class();
+        if self.seats(class) && self.seat.get().is_none() {
+            chunk.begin_list(); // T4
+            self.seat.set(Some(chunk));
+            return true;
+        }
         let bytes = self.bytes.get() + chunk.block_bytes();
         let room = self.rooms[class].get();
         if room == 0 || bytes > self.budget_bytes.get() && !cfg!(bug = "cache-forgets-its-budget") {
@@ -114,6 +145,59 @@ impl Lists {
         chunk.set_next(self.tops[class].get());
         self.tops[class].set(Some(chunk));
         true
+    }
+
+    /// Takes a chunk for an arena that has none yet: from the seat, or from its list, and then the
+    /// place it had there becomes the seat.
+    fn take_first(&self, class: u8) -> Option<ChunkRef> {
+        let index = usize::from(class);
+        if self.seats(index)
+            && let Some(chunk) = self.seat.take()
+        {
+            self.hits.set(self.hits.get() + 1);
+            return Some(chunk);
+        }
+        let Some(chunk) = self.tops[index].get() else {
+            self.misses.set(self.misses.get() + 1);
+            return None;
+        };
+        if self.seats(index) {
+            self.pop(index); // the seat's own chunk is out, with another arena
+        } else {
+            self.leave_seat();
+            self.tops[index].set(chunk.next());
+            self.seat_class.set(class); // T3: its room and its bytes stay counted
+            self.seat_bytes.set(chunk.block_bytes());
+        }
+        self.hits.set(self.hits.get() + 1);
+        chunk.begin_list();
+        Some(chunk)
+    }
+
+    /// Makes the seat a place of its class as any other.
+    fn leave_seat(&self) {
+        let class = usize::from(self.seat_class.replace(NO_SEAT));
+        if class >= CLASSES {
+            return;
+        }
+        match self.seat.take() {
+            Some(chunk) => {
+                chunk.set_next(self.tops[class].get());
+                self.tops[class].set(Some(chunk));
+            }
+            None if cfg!(bug = "cache-seat-keeps-its-place") => {}
+            None => {
+                self.rooms[class].set(self.rooms[class].get() + 1);
+                self.bytes.set(self.bytes.get() - self.seat_bytes.get());
+            }
+        }
+    }
+
+    /// The bytes of the chunks held.
+    fn held_bytes(&self) -> usize {
+        let class = usize::from(self.seat_class.get());
+        let is_out = class < CLASSES && self.seat.get().is_none();
+        self.bytes.get() - if is_out { self.seat_bytes.get() } else { 0 }
     }
 
     /// Opens the lists if they are still to be opened, and tries again.
@@ -146,7 +230,7 @@ impl Lists {
 
     /// The chunks of a class.
     fn len(&self, class: usize) -> usize {
-        let mut len = 0;
+        let mut len = usize::from(self.seats(class) && self.seat.get().is_some());
         let mut look = self.tops[class].get();
         while let Some(chunk) = look {
             len += 1;
@@ -157,6 +241,7 @@ impl Lists {
 
     /// Frees chunks, the largest first, until at most `bytes` are left.
     fn free_down_to(&self, bytes: usize) {
+        self.leave_seat();
         for class in (0..CLASSES).rev() {
             while self.bytes.get() > bytes
                 && let Some(chunk) = self.pop(class)
@@ -179,12 +264,9 @@ fn with<R>(f: impl FnOnce(&Lists) -> R) -> Option<R> {
 /// Takes a chunk of exactly `bytes` bytes.
 pub(crate) fn take(bytes: usize) -> Option<ChunkRef> {
     let class = size_class(bytes);
-    if class < CLASSES { take_of_class(class) } else { None }
-}
-
-/// Takes a chunk of a class below [`CLASSES`].
-#[inline(always)]
-pub(crate) fn take_of_class(class: usize) -> Option<ChunkRef> {
+    if class >= CLASSES {
+        return None;
+    }
     with(|lists| {
         let taken = lists.pop(class);
         let count = if taken.is_some() { &lists.hits } else { &lists.misses };
@@ -194,12 +276,52 @@ pub(crate) fn take_of_class(class: usize) -> Option<ChunkRef> {
     .flatten()
 }
 
+/// Takes the chunk at hand, if it is of this class, and says its size; its header is that of the first
+/// chunk of a list.
+#[inline(always)]
+pub(crate) fn take_first(class: u8) -> Option<(ChunkRef, usize)> {
+    with(|lists| {
+        if lists.seat_class.get() == class
+            && let Some(chunk) = lists.seat.take()
+        {
+            lists.hits.set(lists.hits.get() + 1);
+            return Some((chunk, lists.seat_bytes.get()));
+        }
+        None
+    })
+    .flatten()
+}
+
+/// Takes a chunk of a class below [`CLASSES`], at hand or not; its header is that of the first chunk of
+/// a list.
+pub(crate) fn take_first_slow(class: u8) -> Option<ChunkRef> {
+    with(|lists| lists.take_first(class)).flatten()
+}
+
+/// Keeps a chunk, if its seat is free; says whether it did. If not, it is still the caller's.
+///
+/// # Safety
+///
+/// 1. the chunk is from [`take_first`] or [`take_first_slow`] of this class, on whatever thread, and
+///    in no list; its header is as it was then.
+#[inline(always)]
+pub(crate) unsafe fn give_first(chunk: ChunkRef, class: u8) -> bool {
+    debug_assert!(chunk.class() == usize::from(class), "{chunk:?} is not of class {class}");
+    // T1 and T4: clause 1.
+    with(|lists| {
+        let is_free = lists.seat_class.get() == class && lists.seat.get().is_none();
+        if is_free {
+            lists.seat.set(Some(chunk));
+        }
+        is_free
+    }) == Some(true)
+}
+
 /// Keeps a chunk; says whether it did. If not, it is still the caller's.
 ///
 /// # Safety
 ///
 /// 1. the chunk is a live block of the global allocator with [`ChunkRef::layout`], and in no list.
-#[inline(always)]
 pub(crate) unsafe fn give(chunk: ChunkRef) -> bool {
     // T1: clause 1.
     with(|lists| lists.push(chunk) || lists.push_slow(chunk)) == Some(true)
@@ -207,7 +329,7 @@ pub(crate) unsafe fn give(chunk: ChunkRef) -> bool {
 
 /// Bytes that the thread's cache holds.
 pub(crate) fn cached_bytes() -> usize {
-    with(|lists| lists.bytes.get()).unwrap_or(0)
+    with(Lists::held_bytes).unwrap_or(0)
 }
 
 /// The chunks that the calling thread keeps for its next arenas.
@@ -239,7 +361,7 @@ impl ThreadCache {
     pub fn stats() -> CacheStats {
         with(|lists| CacheStats {
             cached_chunks: (0..CLASSES).map(|class| lists.len(class)).sum(),
-            cached_bytes: lists.bytes.get(),
+            cached_bytes: lists.held_bytes(),
             budget_bytes: lists.budget_bytes.get(),
             hits: lists.hits.get(),
             misses: lists.misses.get(),
@@ -257,9 +379,9 @@ impl ThreadCache {
     /// bytes went.
     pub fn trim_to(bytes: usize) -> usize {
         with(|lists| {
-            let before = lists.bytes.get();
+            let before = lists.held_bytes();
             lists.free_down_to(bytes);
-            before - lists.bytes.get()
+            before - lists.held_bytes()
         })
         .unwrap_or(0)
     }

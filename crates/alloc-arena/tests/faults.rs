@@ -647,3 +647,100 @@ fn collecting_goes_on_to_the_limit_whatever_is_announced() {
     let full = arena();
     assert_eq!(full.try_alloc_from_iter(values()).unwrap().iter().sum::<u64>(), sum);
 }
+
+// ---- The seat of the thread's cache --------------------------------------------------------------
+
+/// A first chunk that is out with its arena keeps its place in the cache, and is not counted as held.
+#[test]
+fn a_first_chunk_keeps_its_place_in_the_cache_while_it_is_out() {
+    const CHUNK: usize = 16 << 10;
+    std::thread::spawn(|| {
+        // Room for one chunk of each class, and for two of 16 KiB in all.
+        ThreadCache::set_budget_bytes(2 * CHUNK);
+        let held = || (ThreadCache::stats().cached_chunks, ThreadCache::stats().cached_bytes);
+        let used = || {
+            let arena = Arena::new();
+            arena.alloc(1u64);
+            arena
+        };
+        drop(used());
+        assert_eq!(held(), (1, CHUNK));
+        let first = used();
+        assert_eq!((held(), first.stats().cached_bytes), ((0, 0), 0));
+        assert_eq!(first.reserved_bytes(), CHUNK);
+        assert_eq!(first.stats().slow_calls, 1);
+        let second = used(); // finds nothing
+        drop(second);
+        assert_eq!(held(), (1, CHUNK), "the place is taken by whoever comes first");
+        drop(first);
+        assert_eq!(held(), (1, CHUNK), "one place");
+        // Reset, or with values to drop, or with a second chunk, it goes the long way to the same place.
+        for round in 0..6 {
+            let mut arena = used();
+            assert_eq!(held(), (0, 0), "round {round}");
+            match round % 3 {
+                0 => arena.reset(),
+                1 => drop(arena.alloc_drop(vec![1, 2, 3]).pop()),
+                _ => drop(arena.checkpoint()),
+            }
+            drop(arena);
+            assert_eq!(held(), (1, CHUNK), "round {round}");
+        }
+        let hits = ThreadCache::stats().hits;
+        // A large first request takes it, too, and so does a capacity.
+        Arena::new().alloc_uninit_slice::<u8>(10_000);
+        drop(Arena::with_capacity(10_000));
+        assert_eq!((ThreadCache::stats().hits, held()), (hits + 2, (1, CHUNK)));
+        // Out while the cache is emptied, closed, opened again: never more than it may hold.
+        let out = used();
+        assert_eq!((ThreadCache::trim(), held()), (0, (0, 0)));
+        ThreadCache::set_budget_bytes(0);
+        drop(out);
+        assert_eq!(held(), (0, 0));
+        ThreadCache::set_budget_bytes(CHUNK);
+        for _ in 0..3 {
+            drop([used(), used(), used()]);
+            assert_eq!(held(), (1, CHUNK));
+        }
+        // First chunks of another class take the place over.
+        let large = ArenaConfig::new().first_chunk_bytes(64 << 10);
+        ThreadCache::set_budget_bytes(80 << 10);
+        for _ in 0..3 {
+            let arena = Arena::<1>::with_config(large);
+            arena.alloc(2u64);
+            drop((arena, used()));
+            assert_eq!(held(), (2, 80 << 10));
+        }
+        assert_eq!(ThreadCache::trim(), 80 << 10);
+        assert_eq!(held(), (0, 0));
+    })
+    .join()
+    .unwrap();
+}
+
+/// An arena that took its chunk from one thread's cache leaves it to that of the thread that drops it.
+#[test]
+fn first_chunks_go_where_their_arena_ends() {
+    let used = || {
+        let arena = Arena::new();
+        arena.alloc(7u64);
+        arena
+    };
+    std::thread::spawn(move || {
+        drop(used());
+        let moved = used(); // from the seat
+        std::thread::spawn(move || {
+            drop(used());
+            drop(used());
+            drop(moved);
+            assert_eq!(ThreadCache::stats().cached_chunks, 2);
+        })
+        .join()
+        .unwrap();
+        assert_eq!(ThreadCache::stats().cached_chunks, 0);
+        drop(used());
+        assert_eq!(ThreadCache::stats().cached_chunks, 1);
+    })
+    .join()
+    .unwrap();
+}

@@ -58,7 +58,7 @@ impl<const MIN_ALIGN: usize> Arena<MIN_ALIGN> {
     /// ```
     #[must_use]
     pub const fn with_min_align() -> Self {
-        Self::from_supply(Supply::new(ArenaConfig::new(), true, Global))
+        Self::from_supply(Supply::new(None, true, Global))
     }
 
     /// Returns an empty arena with this configuration.
@@ -83,7 +83,7 @@ impl<const MIN_ALIGN: usize> Arena<MIN_ALIGN> {
     /// The field whose value is out of its limits.
     pub const fn try_with_config(config: ArenaConfig) -> Result<Self, ConfigError> {
         match config.check() {
-            Ok(()) => Ok(Self::from_supply(Supply::new(config, true, Global))),
+            Ok(()) => Ok(Self::from_supply(Supply::new(Some(config), true, Global))),
             Err(error) => Err(error),
         }
     }
@@ -97,7 +97,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// know that theirs is.
     #[must_use]
     pub const fn new_in(backing: A) -> Self {
-        Self::from_supply(Supply::new(ArenaConfig::new(), false, backing))
+        Self::from_supply(Supply::new(None, false, backing))
     }
 
     /// Returns an empty arena over `backing` with this configuration.
@@ -122,6 +122,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// The field whose value is out of its limits.
     pub fn try_with_config_in(config: ArenaConfig, backing: A) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self::from_supply(Supply::new(config, false, backing)))
+        Ok(Self::from_supply(Supply::new(Some(config), false, backing)))
     }
 }

@@ -9,6 +9,7 @@ use alloc_core::Allocator;
 use super::Arena;
 use crate::chunk::ChunkRef;
 use crate::counters::Waste;
+use crate::ledger::Ledger;
 
 /// A position in an arena: what a frame or a checkpoint goes back to.
 #[derive(Clone, Copy)]
@@ -38,9 +39,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// If a value's drop panics. The others are dropped all the same, and the arena is empty.
     #[inline]
     pub fn reset(&mut self) {
-        self.counters.reset(self.used_bytes());
+        self.counters.reset();
+        let ledger = self.ledger();
+        ledger.figures.reset(self.used_bytes());
         if self.drops.head().is_none() {
-            self.empty();
+            self.empty(ledger);
         } else {
             self.drop_and_empty();
         }
@@ -52,7 +55,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         struct Emptied<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>);
         impl<const MIN_ALIGN: usize, A: Allocator> Drop for Emptied<'_, MIN_ALIGN, A> {
             fn drop(&mut self) {
-                self.0.empty();
+                self.0.empty(self.0.ledger());
             }
         }
         let emptied = Emptied(self);
@@ -63,8 +66,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
 
     /// Makes the oldest chunk the current one, and empty. The caller holds the arena exclusively.
     #[inline]
-    fn empty(&self) {
-        self.records.forget();
+    fn empty(&self, ledger: &Ledger) {
+        ledger.records.forget();
         if let Some(chunk) = self.chunk.get()
             && chunk.depth() == 0
             && self.large.get().is_none()
@@ -81,7 +84,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
                 waste: Waste::default(),
             });
         }
-        self.supply.was_reset();
+        self.supply.was_reset(ledger);
     }
 
     /// The position up to which the arena is in use.
@@ -104,7 +107,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// 2. nothing taken since is used any more, nor dropped.
     #[inline(always)]
     pub(crate) unsafe fn go_back(&self, mark: &Mark) {
-        self.counters.saw(self.used_bytes());
+        self.ledger().figures.saw(self.used_bytes());
         self.counters.set_waste(mark.waste);
         if let Some(chunk) = mark.chunk
             && self.chunk.get() == mark.chunk
