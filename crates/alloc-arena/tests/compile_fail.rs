@@ -40,6 +40,9 @@ fn compile_fail_misuse_is_refused_by_the_compiler() {
         "sync_drop_bound_to_its_thread",
         "sync_drop_borrowed",
         "sync_local_escapes",
+        "arena_borrows",
+        "box_borrows",
+        "typed_borrows",
     ] {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
     }
