@@ -110,9 +110,6 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             self.counters.allocated(0, 0, || self.used_now());
             return Ok(dangling(layout.align()));
         }
-        if let Some(block) = self.bump_aligned(layout) {
-            return Ok(block);
-        }
         self.counters.slow();
         self.open_for(layout)?;
         self.bump_aligned(layout).ok_or_else(|| self.refusal(ErrorKind::Full, layout))
@@ -131,7 +128,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// [`Self::bump_grains`] at any alignment. What an alignment above the grain skips becomes a
     /// block of its own, dead from the start: it goes when the block below it goes.
-    fn bump_aligned(&self, layout: Layout) -> Option<NonNull<u8>> {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn bump_aligned(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if layout.size() == 0 {
+            return None; // nothing to align: no padding either
+        }
         let cursor = self.cursor.get();
         let from = bump::round_down(cursor, Self::GRAIN);
         let address = self.place_below(from, layout)?;
@@ -142,9 +144,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// Where a block that may go in any order is placed below `from`, a multiple of the grain.
     pub(crate) fn place_below(&self, from: usize, layout: Layout) -> Option<usize> {
-        let align = layout.align().max(Self::GRAIN);
-        let layout = Layout::from_size_align(layout.size(), align).ok()?;
-        bump::down::<MIN_ALIGN>(self.start.get(), from, layout)
+        if MIN_ALIGN > 16 {
+            bump::down::<MIN_ALIGN>(self.start.get(), from, layout)
+        } else {
+            bump::down::<16>(self.start.get(), from, layout)
+        }
     }
 
     /// Where the room of a block that may go in any order ends (I4).

@@ -24,6 +24,7 @@
 //! dead block.
 
 use core::cell::Cell;
+use core::hint::cold_path;
 use core::ptr::NonNull;
 
 use alloc_core::{Layout, bump};
@@ -229,7 +230,8 @@ impl Segment {
         self.end() + usize::from(self.prev().is_none())
     }
 
-    /// Takes note that the block from `address` to `end` is dead, in constant time.
+    /// Takes note that the block from `address` to `end` is dead, in constant time. That `watch` is at
+    /// most `address` from then on is the caller's to see to.
     ///
     /// # Safety
     ///
@@ -246,12 +248,14 @@ impl Segment {
         // SAFETY: clauses 1 and 2: at least a grain, so a word, aligned to 16, used by nobody.
         unsafe { first.cast::<usize>().write(end) };
         let (word, bit) = self.bit_of(address, grain);
-        self.clear_down_to(word, grain);
+        if word < header.clear_from.get() {
+            cold_path();
+            self.clear_down_to(word, grain);
+        }
         let bits = self.word(word).get();
         debug_assert!(bits & bit == 0, "the block at {address:#x} is given back twice");
         self.word(word).set(bits | bit);
         header.dead.set(header.dead.get() + 1);
-        header.watch.set(header.watch.get().min(address));
     }
 
     /// Whether a dead block begins at `cursor`.
@@ -324,7 +328,9 @@ impl Segment {
         } else {
             (word + 1) * WORD_BITS
         };
-        start.saturating_add(next.saturating_mul(grain)).min(header.end)
+        // Where the segment's end is the end of the address space, the start of the next word may be
+        // beyond: then the sum is small, and at most where the next dead block is all the same.
+        start.wrapping_add(next.wrapping_mul(grain)).min(header.end)
     }
 
     /// Where the bit of the grain at `address` is.
@@ -352,6 +358,9 @@ impl Segment {
     }
 
     /// Initialises the bits from `word` on (G3).
+    // Not inline: it calls `memset`, for which who marks a block would keep registers.
+    #[cold]
+    #[inline(never)]
     fn clear_down_to(self, word: usize, grain: usize) {
         let header = self.header();
         let words = self.room().div_ceil(grain).div_ceil(WORD_BITS);

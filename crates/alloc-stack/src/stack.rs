@@ -215,6 +215,17 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         Some(self.take(cursor, address, size))
     }
 
+    /// [`Self::bump_grains`] at the alignment of `layout`.
+    #[inline(always)]
+    fn bump_any(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if layout.align() <= Self::GRAIN {
+            self.bump_grains(layout.size())
+        } else {
+            cold_path();
+            self.bump_aligned(layout)
+        }
+    }
+
     /// [`Self::bump`] for a block at a whole grain, the cursor rounded down to one before: so it has
     /// at least a grain for itself, if it has a size.
     #[inline(always)]
@@ -420,12 +431,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline]
     #[track_caller]
     pub fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
-        if layout.align() <= Self::GRAIN
-            && let Some(block) = self.bump_grains(layout.size())
-        {
-            return block;
+        match self.bump_any(layout) {
+            Some(block) => block,
+            None => self.grains_slow_or_panic(layout),
         }
-        self.grains_slow_or_panic(layout)
     }
 
     /// Returns a block of `layout`, its contents undefined, that may be given back in any order, or
@@ -436,12 +445,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// As [`try_push`](Self::try_push).
     #[inline]
     pub fn try_alloc_layout(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
-        if layout.align() <= Self::GRAIN
-            && let Some(block) = self.bump_grains(layout.size())
-        {
-            return Ok(block);
+        match self.bump_any(layout) {
+            Some(block) => Ok(block),
+            None => self.grains_slow(layout),
         }
-        self.grains_slow(layout)
     }
 
     /// Gives back a block, the newest or any other.

@@ -61,6 +61,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         unsafe { segment.mark_dead(address, end, Self::GRAIN) };
         if Some(segment) == self.segment.get() {
             self.watch.set(self.watch.get().min(address));
+        } else {
+            segment.set_watch(segment.watch().min(address));
         }
         self.happened();
     }
@@ -138,6 +140,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     }
 
     /// Goes back to the segment before the current one, as it was left.
+    // Not inline: what gives dead blocks back calls nothing else.
+    #[cold]
+    #[inline(never)]
     fn close(&self) {
         let Some(segment) = self.segment.get() else { return };
         let Some(prev) = segment.prev() else { return };
