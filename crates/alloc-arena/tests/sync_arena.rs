@@ -4,8 +4,10 @@
 use alloc_arena::{ArenaConfig, ErrorKind, SyncArena, ThreadCache};
 use alloc_core::collections::{Box as ArenaBox, Vec as ArenaVec};
 use alloc_core::testing::{Checked, FailAt};
-use alloc_core::{Allocator, Global, Layout};
+use alloc_core::{AllocError, Allocator, Global, Layout};
+use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
+use core::ptr::NonNull;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -307,6 +309,58 @@ fn a_part_at_the_limit_uses_what_it_keeps() {
     let error = arena.try_alloc([1u8; 50_000]).unwrap_err().error();
     assert_eq!((error.kind(), error.size()), (ErrorKind::Full, 50_000));
     assert!(arena.reserved_bytes() <= 80_000);
+}
+
+/// What a backing that panics did not give is not counted as held.
+#[test]
+fn a_backing_that_panics_leaves_the_limit_as_it_was() {
+    /// Panics at each odd request.
+    struct Odd(Cell<u32>);
+    impl Odd {
+        fn admit(&self) {
+            if self.0.replace(self.0.get() + 1) % 2 == 1 {
+                resume_unwind(Box::new(()));
+            }
+        }
+    }
+    // SAFETY: blocks come from the global allocator and go back to it unchanged.
+    unsafe impl Allocator for Odd {
+        fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+            self.admit();
+            Global.allocate(layout)
+        }
+        unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+            // SAFETY: the caller's promise, passed on.
+            unsafe { Global.deallocate(ptr, layout) };
+        }
+        unsafe fn grow(
+            &self,
+            ptr: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            self.admit();
+            // SAFETY: the caller's promise, passed on.
+            unsafe { Global.grow(ptr, old, new) }
+        }
+    }
+    let config =
+        ArenaConfig::new().first_chunk_bytes(1024).max_chunk_bytes(1024).limit_bytes(100_000);
+    let mut arena = SyncArena::<1, _>::with_config_in(config, Odd(Cell::new(0)));
+    let mut list = ArenaVec::new_in(&arena);
+    list.resize(5000, 1u8); // a chunk of its own
+    let held = arena.reserved_bytes();
+    assert!(catch_unwind(AssertUnwindSafe(|| list.reserve_exact(20_000))).is_err(), "it grows");
+    assert_eq!((arena.reserved_bytes(), list.capacity()), (held, 5000));
+    list.reserve_exact(20_000);
+    assert!(list.iter().all(|&byte| byte == 1));
+    let held = arena.reserved_bytes();
+    assert!(catch_unwind(AssertUnwindSafe(|| arena.alloc([0u8; 3000]))).is_err(), "a new chunk");
+    assert_eq!(arena.reserved_bytes(), held);
+    drop(list);
+    arena.reset();
+    arena.trim();
+    assert_eq!(arena.reserved_bytes(), 0);
 }
 
 #[test]

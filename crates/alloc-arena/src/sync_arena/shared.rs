@@ -8,6 +8,7 @@
 //!   calling thread's [`ThreadCache`](crate::ThreadCache) and go there too.
 
 use core::cell::Cell;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use alloc_core::{AllocError, Allocator, Layout};
@@ -137,11 +138,36 @@ impl<A: Allocator> Lent<A> {
         }
     }
 
-    /// Notes whether it was the limit that refused.
-    fn reserve(&self, shared: &Shared<A>, bytes: usize) -> Result<(), AllocError> {
+    /// Counts bytes that the backing is asked for; notes whether it was the limit that refused.
+    fn reserve<'s>(
+        &self,
+        shared: &'s Shared<A>,
+        bytes: usize,
+    ) -> Result<Request<'s, A>, AllocError> {
         let is_within = shared.reserve(bytes);
         self.at_limit.set(!is_within);
-        if is_within { Ok(()) } else { Err(AllocError) }
+        if is_within { Ok(Request { shared, bytes }) } else { Err(AllocError) }
+    }
+}
+
+/// Bytes counted as held, which are not if the backing refuses them, or panics.
+struct Request<'s, A> {
+    shared: &'s Shared<A>,
+    bytes: usize,
+}
+
+impl<A> Request<'_, A> {
+    /// They are held.
+    fn granted(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+}
+
+impl<A> Drop for Request<'_, A> {
+    fn drop(&mut self) {
+        if !cfg!(bug = "sync-refused-bytes-stay-counted") {
+            self.shared.unreserve(self.bytes);
+        }
     }
 }
 
@@ -151,21 +177,19 @@ impl<A: Allocator> Lent<A> {
 unsafe impl<A: Allocator> Allocator for Lent<A> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         let shared = self.shared();
-        self.reserve(shared, layout.size())?;
-        if shared.is_cached
-            && layout.align() == CHUNK_ALIGN
-            && let Some(chunk) = thread_cache::take(layout.size())
-        {
-            return Ok(NonNull::slice_from_raw_parts(chunk.block(), layout.size()));
-        }
-        match shared.backing.allocate(layout) {
-            // No more than was asked for, so that the same is counted when it is given back (H1).
-            Ok(block) => Ok(NonNull::slice_from_raw_parts(block.cast(), layout.size())),
-            Err(error) => {
-                shared.unreserve(layout.size());
-                Err(error)
-            }
-        }
+        let request = self.reserve(shared, layout.size())?;
+        let cached = if shared.is_cached && layout.align() == CHUNK_ALIGN {
+            thread_cache::take(layout.size())
+        } else {
+            None
+        };
+        let block = match cached {
+            Some(chunk) => chunk.block(),
+            None => shared.backing.allocate(layout)?.cast(),
+        };
+        request.granted();
+        // No more than was asked for, so that the same is counted when it is given back (H1).
+        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
     }
 
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
@@ -190,15 +214,10 @@ unsafe impl<A: Allocator> Allocator for Lent<A> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         let shared = self.shared();
-        let more = new.size() - old.size();
-        self.reserve(shared, more)?;
+        let request = self.reserve(shared, new.size() - old.size())?;
         // SAFETY: the caller's promise, passed on.
-        match unsafe { shared.backing.grow(ptr, old, new) } {
-            Ok(block) => Ok(NonNull::slice_from_raw_parts(block.cast(), new.size())),
-            Err(error) => {
-                shared.unreserve(more);
-                Err(error)
-            }
-        }
+        let block = unsafe { shared.backing.grow(ptr, old, new) }?;
+        request.granted();
+        Ok(NonNull::slice_from_raw_parts(block.cast(), new.size()))
     }
 }
