@@ -370,12 +370,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     }
 
     /// The bytes in use in the used chunks.
-    #[inline]
+    #[inline(always)]
     fn used_in_chunks(&self) -> usize {
         let Some(chunk) = self.chunk.get() else { return 0 };
-        let high = chunk.end::<MIN_ALIGN>().addr().get() - self.cursor.get().addr().get();
-        let low = self.start_address() - chunk.base::<MIN_ALIGN>().addr().get();
-        chunk.used_before() + high + low
+        let all = chunk.end::<MIN_ALIGN>().addr().get() - chunk.base::<MIN_ALIGN>().addr().get();
+        // I2: what is not between `start` and `cursor` is in use.
+        let free = self.cursor.get().addr().get() - self.start_address();
+        chunk.used_before() + (all - free)
     }
 
     /// The bytes in use in the large chunks.

@@ -156,8 +156,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Drop for FrameGuard<'_, MIN_ALIGN, A>
     #[inline]
     fn drop(&mut self) {
         self.close();
-        if self.is_outermost {
-            self.arena.supply().was_reset(self.arena.ledger());
+        if self.is_outermost
+            && let Some(ledger) = self.arena.supply().ledger_if_made()
+        {
+            self.arena.supply().was_reset(ledger);
         }
     }
 }

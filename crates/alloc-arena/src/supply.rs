@@ -88,6 +88,7 @@ impl<A: Allocator> Supply<A> {
     }
 
     /// The arena's ledger, if it has one.
+    #[inline(always)]
     pub(crate) fn ledger_if_made(&self) -> Option<&Ledger> {
         self.ledger.get()
     }

@@ -9,7 +9,6 @@ use alloc_core::Allocator;
 use super::Arena;
 use crate::chunk::ChunkRef;
 use crate::counters::Waste;
-use crate::ledger::Ledger;
 
 /// A position in an arena: what a frame or a checkpoint goes back to.
 #[derive(Clone, Copy)]
@@ -39,11 +38,31 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// If a value's drop panics. The others are dropped all the same, and the arena is empty.
     #[inline]
     pub fn reset(&mut self) {
+        if let Some(ledger) = self.supply.ledger_if_made()
+            && let Some(chunk) = self.chunk.get()
+            && chunk.depth() == 0
+            && self.large.get().is_none()
+            && self.drops.head().is_none()
+        {
+            // What `empty` does where there is little to empty.
+            self.counters.reset();
+            ledger.figures.reset(self.used_in_chunks());
+            ledger.records.forget();
+            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
+            self.set_current(chunk);
+            self.supply.was_reset(ledger);
+        } else {
+            self.reset_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reset_slow(&mut self) {
         self.counters.reset();
-        let ledger = self.ledger();
-        ledger.figures.reset(self.used_bytes());
+        self.ledger().figures.reset(self.used_bytes());
         if self.drops.head().is_none() {
-            self.empty(ledger);
+            self.empty();
         } else {
             self.drop_and_empty();
         }
@@ -55,7 +74,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         struct Emptied<'a, const MIN_ALIGN: usize, A: Allocator>(&'a Arena<MIN_ALIGN, A>);
         impl<const MIN_ALIGN: usize, A: Allocator> Drop for Emptied<'_, MIN_ALIGN, A> {
             fn drop(&mut self) {
-                self.0.empty(self.0.ledger());
+                self.0.empty();
             }
         }
         let emptied = Emptied(self);
@@ -65,26 +84,17 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     }
 
     /// Makes the oldest chunk the current one, and empty. The caller holds the arena exclusively.
-    #[inline]
-    fn empty(&self, ledger: &Ledger) {
-        ledger.records.forget();
-        if let Some(chunk) = self.chunk.get()
-            && chunk.depth() == 0
-            && self.large.get().is_none()
-        {
-            chunk.poison(chunk.base::<MIN_ALIGN>(), chunk.end::<MIN_ALIGN>());
-            self.set_current(chunk);
-        } else {
-            let nowhere = Self::CLOSED;
-            self.go_back_slow(&Mark {
-                chunk: None,
-                cursor: nowhere,
-                start: nowhere,
-                large: 0,
-                waste: Waste::default(),
-            });
-        }
-        self.supply.was_reset(ledger);
+    fn empty(&self) {
+        self.ledger().records.forget();
+        let nowhere = Self::CLOSED;
+        self.go_back_slow(&Mark {
+            chunk: None,
+            cursor: nowhere,
+            start: nowhere,
+            large: 0,
+            waste: Waste::default(),
+        });
+        self.supply.was_reset(self.ledger());
     }
 
     /// The position up to which the arena is in use.
@@ -107,12 +117,28 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     /// 2. nothing taken since is used any more, nor dropped.
     #[inline(always)]
     pub(crate) unsafe fn go_back(&self, mark: &Mark) {
-        self.ledger().figures.saw(self.used_bytes());
         self.counters.set_waste(mark.waste);
         if let Some(chunk) = mark.chunk
             && self.chunk.get() == mark.chunk
             && self.large.get().is_none()
+            && let Some(ledger) = self.supply.ledger_if_made()
         {
+            ledger.figures.saw(self.used_in_chunks());
+            self.go_back_within(chunk, mark);
+        } else {
+            self.go_back_beside_large(mark);
+        }
+    }
+
+    /// Goes back where all large blocks are older than the mark; otherwise, the slow way.
+    #[inline(never)]
+    fn go_back_beside_large(&self, mark: &Mark) {
+        if let Some(chunk) = mark.chunk
+            && self.chunk.get() == mark.chunk
+            && self.large.get().is_some_and(|newest| newest.depth() < mark.large)
+            && let Some(ledger) = self.supply.ledger_if_made()
+        {
+            ledger.figures.saw(self.used_bytes());
             self.go_back_within(chunk, mark);
         } else {
             self.go_back_slow(mark);
@@ -122,6 +148,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[cold]
     #[inline(never)]
     fn go_back_slow(&self, mark: &Mark) {
+        self.ledger().figures.saw(self.used_bytes());
         self.drop_chunks(mark.chunk.map_or(0, ChunkRef::depth), mark.large);
         debug_assert!(
             mark.chunk.is_none() || self.chunk.get() == mark.chunk,
