@@ -533,8 +533,12 @@ impl<'g, T, const MIN_ALIGN: usize, A: Allocator> Growing<'g, T, MIN_ALIGN, A> {
         let least = self.len.checked_add(more).ok_or_else(overflow)?;
         let capacity = least.max(self.capacity.saturating_mul(2));
         let grown = array_layout::<T>(capacity).or_else(|_| array_layout::<T>(least))?;
-        // SAFETY: the block is ours, of this layout (or there is none, and nothing is copied).
-        let block = unsafe { self.stack.try_grow(self.first.cast(), self.layout(), grown) }?;
+        let block = if self.capacity == 0 {
+            self.stack.try_alloc_layout(grown)?
+        } else {
+            // SAFETY: the block is ours, of this layout.
+            unsafe { self.stack.try_grow(self.first.cast(), self.layout(), grown) }?
+        };
         self.first = block.cast();
         self.capacity = grown.size() / size_of::<T>();
         Ok(())

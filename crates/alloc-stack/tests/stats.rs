@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 
 #[cfg(feature = "stats")]
-use alloc_core::Layout;
+use alloc_core::{Layout, collections::Vec};
+#[cfg(feature = "stats")]
+use alloc_stack::StackBox;
 use alloc_stack::{Stack, StackConfig};
 
 #[test]
@@ -44,6 +46,67 @@ fn exact_figures() {
     let stats = stack.stats();
     assert_eq!((stats.allocs, stats.frees), (Some(5), Some(4)), "frames end without counting");
     assert_eq!((stats.peak_bytes, stats.used_bytes), (112, 0), "100 bytes in whole grains");
+}
+
+/// Whatever way a block is taken, resized and given back: each is counted once, and given back once.
+#[cfg(feature = "stats")]
+#[test]
+fn what_is_balanced_counts_as_balanced() {
+    fn balanced(stack: &Stack, what: &str) {
+        let stats = stack.stats();
+        assert_eq!(stats.allocs, stats.frees, "{what}");
+        assert_eq!(stats.used_bytes, 0, "{what}");
+    }
+    let mut stack = Stack::with_config(StackConfig::new().segment_bytes(16 * 1024));
+    for size in [0, 1, 16, 100, 20_000] {
+        for align in [1, 8, 16, 64, 4096] {
+            let layout = Layout::from_size_align(size, align).unwrap();
+            let (_, mark) = stack.push(layout);
+            // SAFETY: the newest block's mark.
+            unsafe { stack.pop(mark) };
+            balanced(&stack, "push");
+            let (block, mark) = stack.push_any(layout);
+            // SAFETY: its own mark.
+            unsafe { stack.pop_any(block, mark) };
+            balanced(&stack, "push_any");
+            let block = stack.alloc_layout(layout);
+            // SAFETY: alive, with this layout.
+            unsafe { stack.dealloc_layout(block, layout) };
+            balanced(&stack, "alloc_layout");
+            drop(stack.top().push_layout(layout));
+            balanced(&stack, "push_layout");
+        }
+    }
+    drop(stack.boxed(()));
+    drop(stack.boxed_slice_copy::<u64>(&[]));
+    drop(stack.boxed_slice_fill_with(3, |n| stack.boxed(n)));
+    let _ = StackBox::into_inner(stack.boxed([1u64; 9]));
+    balanced(&stack, "boxes");
+    let _ = stack.top().push(1).pop();
+    drop(stack.top().push(()));
+    drop(stack.top().push_slice_fill_with(5, |n| n));
+    balanced(&stack, "handles");
+    {
+        let mut vector = Vec::new_in(&stack);
+        vector.extend(0..1000u32);
+        vector.truncate(10);
+        vector.shrink_to_fit();
+        let between = stack.boxed(1);
+        vector.extend(0..100);
+        drop(between);
+    }
+    balanced(&stack, "a vector");
+
+    // In a frame nothing is given back by itself.
+    let before = stack.stats();
+    stack.scoped(|scope| {
+        scope.alloc_from_iter((0..10u32).filter(|n| n % 2 == 0));
+        scope.alloc_fmt(format_args!("{}", 12));
+        scope.alloc_slice_fill_with(3, |n| n);
+    });
+    let after = stack.stats();
+    assert_eq!(after.allocs.unwrap() - before.allocs.unwrap(), 3, "one block each");
+    assert_eq!(after.frees, before.frees);
 }
 
 #[cfg(not(feature = "stats"))]
