@@ -29,7 +29,7 @@ use core::ptr::NonNull;
 
 use alloc_core::{AllocError, Allocator, Layout, TryAllocError, bump};
 
-use crate::chunk::{ChunkRef, HEADER_BYTES, at};
+use crate::chunk::{ChunkRef, at, bytes_for};
 use crate::{Arena, Scope};
 
 // SAFETY: a block stays valid until the arena is reset, rewound or dropped, which needs `&mut` or
@@ -289,20 +289,35 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         Some(block)
     }
 
-    /// Lets the backing extend the chunk of the newest large block: no copy where it can remap.
+    /// Grows the newest large block within its chunk, or lets the backing extend that: no copy where
+    /// it can remap.
     fn regrow_large(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
         let large = self.newest_large(ptr)?;
-        let offset = ptr.addr().get() - large.block().addr().get();
         let align = new.align().max(MIN_ALIGN);
-        // A block that is aligned beyond its chunk would not be, once the chunk has moved.
-        if align > crate::chunk::CHUNK_ALIGN || offset != HEADER_BYTES {
-            return None;
-        }
-        let needed = bump::round_up(new.size().checked_add(offset)?, crate::chunk::CHUNK_ALIGN)?;
-        let regrown =
-            if needed <= large.block_bytes() { large } else { self.extend_large(large, needed)? };
-        let block = at(regrown.block(), regrown.block().addr().get() + offset);
-        regrown.leave_at(block, at(block, block.addr().get() + new.size()));
+        let offset = ptr.addr().get() - large.block().addr().get();
+        let room = large.end::<MIN_ALIGN>().addr().get() - ptr.addr().get();
+        let stays = ptr.addr().get().is_multiple_of(align) && new.size() <= room;
+        // With what any alignment may cost, as when the chunk was taken.
+        let needed = bytes_for::<MIN_ALIGN>(new)?;
+        let fits = stays || needed <= large.block_bytes();
+        let chunk = if fits { large } else { self.extend_large(large, needed)? };
+        let kept = at(chunk.block(), chunk.block().addr().get() + offset);
+        let is_aligned = stays || kept.addr().get().is_multiple_of(align);
+        let block = if is_aligned || cfg!(bug = "grow-moves-off-the-alignment") {
+            kept
+        } else {
+            // The chunk went to where its block is not aligned any more (pages that are remapped keep
+            // what a page is aligned to), or more alignment is asked for than before.
+            let base = chunk.base::<MIN_ALIGN>();
+            let block = at(base, (base.addr().get() + (align - 1)) & align.wrapping_neg());
+            // SAFETY: `bytes_for` made room for the new block from the first aligned address on; the
+            // old contents, all of the same chunk, may overlap it, which `copy_from` allows.
+            unsafe { block.copy_from(kept, old.size()) };
+            block
+        };
+        let block_end = at(block, block.addr().get() + new.size());
+        debug_assert!(block_end <= chunk.end::<MIN_ALIGN>(), "{new:?} in {chunk:?}");
+        chunk.leave_at(block, block_end);
         self.counters.regrown(new.size() - old.size(), || self.used_bytes());
         Some(block)
     }
