@@ -3,6 +3,7 @@
 //! ```text
 //!   stack/eval/program         an interpreter of vector expressions runs a program     eval
 //!   stack/backtrack/registry   patterns sought in source files                         backtrack
+//!   stack/backtrack/explicit   the same with a stack of trait objects                  backtrack/explicit
 //! ```
 
 mod backtrack;
@@ -13,5 +14,5 @@ use crate::case::Case;
 /// The cases of this file.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    vec![eval::case(), backtrack::case()]
+    vec![eval::case(), backtrack::case(), backtrack::explicit::case()]
 }

@@ -14,6 +14,7 @@
 //! The matcher is the same for all; an engine decides where the copies lie. The null engine has them
 //! in an array of each call, as large as the largest: what one does where there is a small bound.
 
+pub(super) mod explicit;
 mod pattern;
 
 use core::alloc::Layout;
