@@ -18,6 +18,7 @@ use alloc_core::{Allocator, ErrorKind, Layout, TryAllocError, bump};
 use crate::Stack;
 use crate::mark::Mark;
 use crate::segment::{Before, Segment, block_len_for};
+use crate::stack::Negated;
 
 impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// Serves a request that [`Self::bump`] refused, or says why not.
@@ -44,13 +45,28 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
     }
 
+    /// [`Self::bump_slow`] from a fast path that knows the alignment's negative.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn bump_slow_by(&self, layout: Negated) -> Result<NonNull<u8>, TryAllocError> {
+        self.bump_slow(layout.layout())
+    }
+
+    /// [`Self::bump_slow_or_panic`] from a fast path that knows the alignment's negative.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    pub(crate) fn bump_slow_by_or_panic(&self, layout: Negated) -> NonNull<u8> {
+        self.bump_slow_or_panic(layout.layout())
+    }
+
     /// [`Self::bump_slow`] for a raw push, whose mark says that it opened a segment.
     #[cold]
     #[inline(never)]
-    pub(crate) fn push_slow(&self, layout: Layout) -> Result<(NonNull<u8>, Mark), TryAllocError> {
+    pub(crate) fn push_slow(&self, layout: Negated) -> Result<(NonNull<u8>, Mark), TryAllocError> {
         let before = self.cursor.get();
         let events = self.events.get();
-        let block = self.bump_slow(layout)?;
+        let block = self.bump_slow(layout.layout())?;
         // An empty block on a stack without a segment: the way back leads to the end of the oldest,
         // if there is one by then.
         let opened = self.events.get() != events || before == Self::NOWHERE;
@@ -61,7 +77,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    pub(crate) fn push_slow_or_panic(&self, layout: Layout) -> (NonNull<u8>, Mark) {
+    pub(crate) fn push_slow_or_panic(&self, layout: Negated) -> (NonNull<u8>, Mark) {
         match self.push_slow(layout) {
             Ok(pushed) => pushed,
             Err(error) => no_room(error),
@@ -73,8 +89,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[inline(never)]
     pub(crate) fn push_any_slow(
         &self,
-        layout: Layout,
+        layout: Negated,
     ) -> Result<(NonNull<u8>, Mark), TryAllocError> {
+        let layout = layout.layout();
         self.counters.slow();
         if layout.size() == 0 {
             self.counters.allocated(0, 0, || self.used_now());
@@ -94,7 +111,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    pub(crate) fn push_any_slow_or_panic(&self, layout: Layout) -> (NonNull<u8>, Mark) {
+    pub(crate) fn push_any_slow_or_panic(&self, layout: Negated) -> (NonNull<u8>, Mark) {
         match self.push_any_slow(layout) {
             Ok(pushed) => pushed,
             Err(error) => no_room(error),

@@ -52,7 +52,7 @@ mod build;
 
 use core::cell::Cell;
 use core::fmt;
-use core::hint::{black_box, cold_path};
+use core::hint::cold_path;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
@@ -147,6 +147,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// What the sizes of blocks that may go in any order are rounded to.
     pub(crate) const GRAIN: usize = {
         assert!(MIN_ALIGN.is_power_of_two(), "MIN_ALIGN is a power of two");
+        assert!(
+            MIN_ALIGN <= 1 << 28,
+            "MIN_ALIGN is at most 2^28: sizes of segments are reckoned in it"
+        );
         grain(MIN_ALIGN)
     };
 
@@ -293,7 +297,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump(layout) {
             Some(block) => (block, self.mark_within(before)),
-            None => self.push_slow_or_panic(in_cold_branch(layout)),
+            None => self.push_slow_or_panic(Negated::of(layout)),
         }
     }
 
@@ -309,7 +313,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump(layout) {
             Some(block) => Ok((block, self.mark_within(before))),
-            None => self.push_slow(in_cold_branch(layout)),
+            None => self.push_slow(Negated::of(layout)),
         }
     }
 
@@ -369,7 +373,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump_whole(layout) {
             Some(block) => (block, self.mark_within(before)),
-            None => self.push_any_slow_or_panic(in_cold_branch(layout)),
+            None => self.push_any_slow_or_panic(Negated::of(layout)),
         }
     }
 
@@ -384,7 +388,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let before = self.cursor.get();
         match self.bump_whole(layout) {
             Some(block) => Ok((block, self.mark_within(before))),
-            None => self.push_any_slow(in_cold_branch(layout)),
+            None => self.push_any_slow(Negated::of(layout)),
         }
     }
 
@@ -635,17 +639,28 @@ impl<const MIN_ALIGN: usize, A: Allocator> fmt::Debug for Stack<MIN_ALIGN, A> {
     }
 }
 
-/// `layout`, for a cold branch that takes it to a call.
+/// A layout on its way to a slow path: its size, and the negative of its alignment.
 ///
-/// The fast path needs the negative of the alignment alone. Were the alignment itself needed in the
-/// cold branch, the fast path would keep both: one more instruction. So it is made of its negative
-/// here, out of the optimiser's sight.
-#[inline(always)]
-pub(crate) fn in_cold_branch(layout: Layout) -> Layout {
-    cold_path();
-    let align = black_box(layout.align().wrapping_neg()).wrapping_neg();
-    // SAFETY: the size and the alignment of a layout.
-    unsafe { Layout::from_size_align_unchecked(layout.size(), align) }
+/// The fast path needs the negative alone. Were the alignment itself needed by the call in the cold
+/// branch, the fast path would keep both: one more instruction.
+#[derive(Clone, Copy)]
+pub(crate) struct Negated {
+    size: usize,
+    mask: usize,
+}
+
+impl Negated {
+    #[inline(always)]
+    pub(crate) fn of(layout: Layout) -> Self {
+        cold_path();
+        Self { size: layout.size(), mask: layout.align().wrapping_neg() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn layout(self) -> Layout {
+        // SAFETY: the size and the alignment of a layout, the latter negated twice.
+        unsafe { Layout::from_size_align_unchecked(self.size, self.mask.wrapping_neg()) }
+    }
 }
 
 /// The pointer at `address` in the segment that `origin` points into.

@@ -33,7 +33,7 @@ use alloc_core::{Allocator, Global, Layout, Rejected, TryAllocError};
 
 use crate::grow::no_room;
 use crate::place::Written;
-use crate::stack::{Saved, in_cold_branch};
+use crate::stack::{Negated, Saved};
 use crate::{FrameGuard, Stack};
 
 /// The top of a stack, which one thing at a time can be pushed on.
@@ -293,7 +293,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         let saved = self.stack.save();
         let block = match self.stack.bump(layout) {
             Some(block) => block,
-            None => self.stack.bump_slow_or_panic(in_cold_branch(layout)),
+            None => self.stack.bump_slow_by_or_panic(Negated::of(layout)),
         };
         // SAFETY: 1. and 2. a fresh block of this layout (I3).
         let bytes = unsafe { uninit_slice(block, layout.size()) };

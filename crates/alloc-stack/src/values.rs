@@ -14,7 +14,7 @@ use alloc_core::{Allocator, Layout, Rejected, TryAllocError};
 
 use crate::grow::no_room;
 use crate::place::NoDrop;
-use crate::stack::{Saved, in_cold_branch};
+use crate::stack::{Negated, Saved};
 use crate::{Scope, Stack};
 
 impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
@@ -30,7 +30,7 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
     pub fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
         match self.stack().bump(layout) {
             Some(block) => block,
-            None => self.stack().bump_slow_or_panic(in_cold_branch(layout)),
+            None => self.stack().bump_slow_by_or_panic(Negated::of(layout)),
         }
     }
 
@@ -44,7 +44,7 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
     pub fn try_alloc_layout(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
         match self.stack().bump(layout) {
             Some(block) => Ok(block),
-            None => self.stack().bump_slow(in_cold_branch(layout)),
+            None => self.stack().bump_slow_by(Negated::of(layout)),
         }
     }
 
