@@ -29,7 +29,7 @@ impl<'s> Scratch<'s> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if no memory can be had.
+    /// [`ErrorKind::Backing`] if no memory can be had.
     #[inline]
     pub fn try_alloc_layout(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
         match self.innermost() {
@@ -59,7 +59,7 @@ impl<'s> Scratch<'s> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if no memory can be had.
+    /// [`ErrorKind::Backing`] if no memory can be had.
     #[inline]
     pub fn try_alloc<T>(&self, value: T) -> Result<&'s mut T, Rejected<T>> {
         const { NoDrop::<T>::CHECK };
@@ -94,7 +94,7 @@ impl<'s> Scratch<'s> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if no memory can be had.
+    /// [`ErrorKind::Backing`] if no memory can be had.
     #[inline]
     pub fn try_alloc_slice_copy<T: Copy>(
         &self,
