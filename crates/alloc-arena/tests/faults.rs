@@ -744,3 +744,31 @@ fn first_chunks_go_where_their_arena_ends() {
     .join()
     .unwrap();
 }
+
+/// The largest configuration there is: the backing refuses what it is asked first, and the arena makes
+/// do with what it needs.
+#[test]
+fn chunks_as_large_as_they_may_be() {
+    let largest = MAX & !15;
+    let config = uncached().first_chunk_bytes(largest).max_chunk_bytes(largest);
+    for limit in [usize::MAX, MAX, largest, 100_000] {
+        let mut arena = Arena::<4096>::with_config(config.limit_bytes(limit));
+        let used = |arena: &Arena<4096>| arena.used_bytes();
+        for size in [1, 4096, 5000] {
+            let block = arena.alloc_layout(layout(size, 1));
+            assert!(block.addr().get().is_multiple_of(4096));
+        }
+        assert_eq!(used(&arena), 4096 + 4096 + 8192);
+        for size in [MAX - 4095, MAX - 5000, MAX / 2] {
+            let error = arena.try_alloc_layout(layout(size, 1)).unwrap_err();
+            assert_eq!((error.size(), error.kind() == ErrorKind::Closed), (size, false), "{error}");
+            let error = arena.try_reserve(size).unwrap_err();
+            assert_ne!(error.kind(), ErrorKind::Closed, "{error}");
+        }
+        assert_eq!(arena.try_reserve(MAX + 1).unwrap_err().kind(), ErrorKind::CapacityOverflow);
+        assert!(arena.reserved_bytes() <= limit);
+        arena.reset();
+        assert!(arena.trim() > 0);
+        assert_eq!(arena.reserved_bytes(), 0);
+    }
+}
