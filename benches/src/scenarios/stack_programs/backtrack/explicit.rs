@@ -104,11 +104,11 @@ impl<S: DynLifo> Machine<'_, S> {
             self.depth -= 1;
             let answer = self.stack.step_and_pop(0);
             #[expect(clippy::cast_possible_truncation, reason = "two numbers of 32 bits")]
-            let (high, low) = ((answer & !WAY) >> 32, answer as u32);
+            let (high, low) = (((answer & !WAY) >> 32) as usize, answer as Slot);
             if answer & WAY != 0 {
-                return Some((high as usize, low as usize));
+                return Some((high, low as usize));
             }
-            slots[high as usize] = low;
+            slots[high] = low;
         }
         None
     }
