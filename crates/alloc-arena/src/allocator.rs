@@ -302,8 +302,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         let fits = stays || needed <= large.block_bytes();
         let chunk = if fits { large } else { self.extend_large(large, needed)? };
         let kept = at(chunk.block(), chunk.block().addr().get() + offset);
-        let is_aligned = stays || kept.addr().get().is_multiple_of(align);
-        let block = if is_aligned || cfg!(bug = "grow-moves-off-the-alignment") {
+        // A block that was aligned to more lies further in than `needed` allows for.
+        let room = chunk.end::<MIN_ALIGN>().addr().get() - kept.addr().get();
+        let is_fit = kept.addr().get().is_multiple_of(align) && new.size() <= room;
+        let block = if is_fit || cfg!(bug = "grow-moves-off-the-alignment") {
             kept
         } else {
             // The chunk went to where its block is not aligned any more (pages that are remapped keep

@@ -211,3 +211,24 @@ fn large_blocks_of_any_alignment_grow_by_their_backing() {
         check::<64>(align);
     }
 }
+
+/// A block that was aligned to more lies further in: with less alignment asked for, it has to move.
+#[test]
+fn a_large_block_that_grows_with_less_alignment_stays_in_its_chunk() {
+    for align in [64, 512, 4096, 65536] {
+        let arena = Arena::<1, _>::new_in(Checked::new(Global));
+        let old = Layout::from_size_align(3 << 20, align).unwrap();
+        let block = arena.allocate(old).unwrap().cast::<u8>();
+        // SAFETY: a fresh block of this layout.
+        unsafe { block.write_bytes(7, old.size()) };
+        let new = layout((3 << 20) + align * 2);
+        // SAFETY: alive with `old`; `new` is larger.
+        let grown = unsafe { arena.grow(block, old, new) }.unwrap();
+        // SAFETY: alive with `new`.
+        unsafe { grown.cast::<u8>().byte_add(old.size()).write_bytes(8, align * 2) };
+        // SAFETY: as many bytes, all written.
+        let bytes = unsafe { grown.as_ref() };
+        assert!(bytes[..old.size()].iter().all(|&byte| byte == 7));
+        assert!(arena.stats().waste_large_bytes < 1 << 20, "{:?}", arena.stats());
+    }
+}
