@@ -129,6 +129,42 @@ impl Reserved {
         self.committed_bytes.get()
     }
 
+    /// Gives the memory of a part of the block back to the system, and keeps the addresses: whole
+    /// pages only, those that lie within the part. Returns how many bytes that were.
+    ///
+    /// The part stays readable and writable; its bytes are then 0, or what they were.
+    ///
+    /// # Safety
+    ///
+    /// 1. The `len_bytes` bytes from `part` on lie within the live block;
+    /// 2. nobody needs what is there.
+    pub unsafe fn purge(&self, part: NonNull<u8>, len_bytes: usize) -> usize {
+        let first = part.addr().get();
+        let (Some(low), high) = (
+            bump::round_up(first, self.page_bytes),
+            bump::round_down(first + len_bytes, self.page_bytes),
+        ) else {
+            return 0;
+        };
+        if low >= high {
+            return 0;
+        }
+        debug_assert!(
+            {
+                let block = self.block();
+                let start = block.cast::<u8>().addr().get();
+                start <= low && high <= start + block.len()
+            },
+            "purge: {part:p} + {len_bytes} lies outside the block {:p}",
+            self.block()
+        );
+        // SAFETY: `low - first` is less than `len_bytes`: inside the part (clause 1).
+        let inner = unsafe { part.byte_add(low - first) };
+        // SAFETY: whole pages within our private mapping (I1) whose contents nobody needs (clause 2).
+        let done = unsafe { libc::madvise(inner.as_ptr().cast(), high - low, libc::MADV_DONTNEED) };
+        if done == 0 { high - low } else { 0 } // refused for locked memory
+    }
+
     /// The committed part, which is the block (I2, I3).
     fn block(&self) -> NonNull<[u8]> {
         let committed = self.committed_bytes.get();

@@ -126,3 +126,25 @@ fn shrinking_to_nothing_ends_the_block() {
     vec.extend(0..1000u32);
     assert_eq!(vec[999], 999);
 }
+
+#[test]
+fn purging_gives_whole_pages_back_and_keeps_the_rest() {
+    let backing = Reserved::new(1 << 20, End::High).unwrap();
+    let page_bytes = backing.page_bytes;
+    let block = backing.allocate(layout(4 * page_bytes)).unwrap().cast::<u8>();
+    // SAFETY: the whole block, which was just allocated.
+    unsafe { block.write_bytes(7, 4 * page_bytes) };
+    // SAFETY: within the block.
+    let part = unsafe { block.byte_add(100) };
+    // SAFETY: within the block, whose contents the test does not need.
+    assert_eq!(unsafe { backing.purge(part, page_bytes) }, 0, "no page lies within");
+    // SAFETY: as above.
+    assert_eq!(unsafe { backing.purge(part, 3 * page_bytes) }, 2 * page_bytes);
+    // SAFETY: the whole block, every byte of which was written, and is readable after a purge.
+    let bytes = unsafe { NonNull::slice_from_raw_parts(block, 4 * page_bytes).as_ref() };
+    let at = |offset: usize| bytes[offset];
+    assert_eq!((at(0), at(page_bytes - 1)), (7, 7));
+    assert_eq!((at(page_bytes), at(3 * page_bytes - 1)), (0, 0));
+    assert_eq!((at(3 * page_bytes), at(4 * page_bytes - 1)), (7, 7));
+    assert_eq!(backing.committed_bytes(), 4 * page_bytes);
+}
