@@ -1,0 +1,514 @@
+//! [`Table`]: the slots of a slab, which of them are free, and under which generation. Knows the type of
+//! its values only where a method says so.
+//!
+//! ```text
+//!   state of a slot   63 ........ 32  31 ........ 0
+//!     with a value    generation odd  its own index       = the bits of its key
+//!     free            generation even index of the next free slot, or NONE
+//!     out of use      0               0                   retired, or beyond a limit
+//!
+//!   free list         head -> slot -> slot -> NONE         last in, first out, through all pages
+//! ```
+//!
+//! One word serves three purposes: a key is right if and only if it equals the state of its slot, so
+//! looking up is a load and a comparison; removing stores the key's next generation and the old head;
+//! inserting reads the link and the generation by one load.
+//!
+//! # Invariants
+//!
+//! * **S1** a slot whose state is odd in its upper half holds a value, its state is the bits of the
+//!   value's key, and its liveness byte is [`LIVE`]; every other slot has a liveness byte of 0.
+//! * **S2** the free list holds each free slot of each page that was not released, once, and no other;
+//!   `head` is its first or [`NONE`].
+//! * **S3** the generations of a slot only rise, through releases of its page as well (`floor`), until it
+//!   is retired: when its generation would become 0 again, its state becomes 0, for ever.
+//! * **S4** `len` slots hold values.
+//! * **S5** no user code runs while one of these is broken.
+//!
+//! # Why no type
+//!
+//! As in the typed arena: on stable Rust a type with a parameter `T` that implements `Drop` makes the
+//! compiler refuse values that borrow what dies at the same time. So `Slab<T, S>` does not implement
+//! `Drop`: this table does, and drops the values through a function pointer; the slab has a
+//! `PhantomData` that owns a `T`.
+
+use alloc_core::{ErrorKind, Layout, TryAllocError};
+
+use crate::key::{GENERATION, GENERATION_SHIFT, Key};
+use crate::seed;
+use crate::shape::{GROUP, LIVE, Shape, live_mask};
+use crate::stats::Counters;
+use crate::store::{PageInfo, Place, Slots};
+
+/// The end of the free list; no slot has this index.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The lower half of a state.
+const LOW: u64 = GENERATION - 1;
+
+// The order of the fields: what the fast paths touch comes first.
+#[repr(C)]
+pub(crate) struct Table<S: Slots> {
+    /// An index, as wide as the states, which it becomes part of.
+    head: u64,
+    len: usize,
+    pub(crate) store: S,
+    /// Drops all values.
+    drop_values: Option<unsafe fn(&mut Self)>,
+    /// The generation at which new pages start, odd; 0 as long as there is none.
+    first_generation: u32,
+    /// Slots retired so far.
+    retired: u32,
+    /// Pages that were released and not taken again.
+    released: usize,
+    /// No page before this one is released.
+    maybe_released: usize,
+    /// Slots in use or free, of the pages that are held.
+    slots: usize,
+    limit: usize,
+    pub(crate) counters: Counters,
+}
+
+impl<S: Slots> Table<S> {
+    pub(crate) const fn new<T>(store: S) -> Self {
+        let drop_values: Option<unsafe fn(&mut Self)> =
+            if core::mem::needs_drop::<T>() { Some(drop_values::<T, S>) } else { None };
+        Self {
+            head: NONE as u64,
+            len: 0,
+            store,
+            drop_values,
+            first_generation: 0,
+            retired: 0,
+            released: 0,
+            maybe_released: 0,
+            slots: 0,
+            limit: usize::MAX,
+            counters: Counters::new(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Slots that hold a value or can: retired ones do not count.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.slots - self.retired as usize
+    }
+
+    pub(crate) const fn retired(&self) -> usize {
+        self.retired as usize
+    }
+
+    pub(crate) const fn released(&self) -> usize {
+        self.released
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) const fn set_limit(&mut self, slots: usize) {
+        self.limit = slots;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_first_generation(&mut self, generation: u32) {
+        assert!(generation % 2 == 1 && self.store.pages() == 0);
+        self.first_generation = generation;
+    }
+
+    /// The first free slot.
+    #[inline(always)]
+    pub(crate) const fn first_free(&self) -> Option<u32> {
+        if self.head == NONE as u64 { None } else { Some(self.first_or_none()) }
+    }
+
+    /// The first free slot or [`NONE`].
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "an index or `NONE`")]
+    pub(crate) const fn first_or_none(&self) -> u32 {
+        self.head as u32
+    }
+
+    /// The slot that `key` names, if it names one.
+    #[inline(always)]
+    pub(crate) fn find<T>(&self, key: Key<T>) -> Option<Place<T>> {
+        if !self.store.holds::<T>(key.slot()) {
+            return None;
+        }
+        // SAFETY: just tested.
+        let place = unsafe { self.store.place::<T>(key.slot()) };
+        // SAFETY: clause 1 of `Slots`.
+        let state = unsafe { *place.state };
+        let matches = if cfg!(bug = "generation-not-compared") {
+            state & (GENERATION | LOW) == key.to_bits() & (GENERATION | LOW)
+        } else {
+            state == key.to_bits()
+        };
+        matches.then_some(place)
+    }
+
+    /// Returns the key that the next value in the free slot `index` has.
+    ///
+    /// # Safety
+    ///
+    /// 1. `index` is a slot of the free list.
+    #[inline(always)]
+    pub(crate) unsafe fn next_key<T>(&self, index: u32) -> Key<T> {
+        // SAFETY: clause 1, S2: a slot of a page.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: clause 1 of `Slots`.
+        let state = unsafe { *place.state };
+        // SAFETY: S2: a free slot: its generation is even, and the next one odd.
+        unsafe { Key::of(occupied(state, index)) }
+    }
+
+    /// Puts `value` into the first free slot.
+    ///
+    /// # Safety
+    ///
+    /// 1. `index` is the first slot of the free list.
+    #[inline(always)]
+    pub(crate) unsafe fn fill<T>(&mut self, index: u32, value: T) -> (Key<T>, *mut T) {
+        debug_assert_eq!(index, self.first_or_none(), "S2: not the first free slot");
+        // SAFETY: clause 1, S2: a slot of a page.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: a slot of a page that was not released (S2).
+        let state = unsafe { *place.state };
+        debug_assert!(state & GENERATION == 0 && state > LOW, "S2: slot {index} is {state:#x}");
+        self.head = state & LOW;
+        let bits = occupied(state, index);
+        // SAFETY: as above.
+        unsafe { *place.state = bits };
+        // SAFETY: as above.
+        unsafe { *place.live = LIVE };
+        // SAFETY: as above: aligned, and no value is there.
+        unsafe { place.value.write(value) };
+        self.len += 1;
+        self.counters.inserted(self.len);
+        // SAFETY: S2: the generation was even and is now odd.
+        (unsafe { Key::of(bits) }, place.value)
+    }
+
+    /// Takes the value out of a slot.
+    ///
+    /// # Safety
+    ///
+    /// 1. `place` is the slot of `key`, which holds a value under it.
+    #[inline(always)]
+    pub(crate) unsafe fn take<T>(&mut self, key: Key<T>, place: &Place<T>) -> T {
+        // SAFETY: clause 1, S1: a value, which nobody reads again: the slot is vacated now.
+        let value = unsafe { place.value.read() };
+        // SAFETY: clause 1.
+        unsafe { self.vacate(key, place) };
+        value
+    }
+
+    /// [`Self::take`] of a slot by its index.
+    ///
+    /// # Safety
+    ///
+    /// 1. Slot `index` holds a value.
+    #[inline(always)]
+    pub(crate) unsafe fn take_at<T>(&mut self, index: u32) -> (Key<T>, T) {
+        // SAFETY: clause 1: a slot of a page.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: as above.
+        let bits = unsafe { *place.state };
+        // SAFETY: clause 1, S1: odd.
+        let key = unsafe { Key::of(bits) };
+        debug_assert_eq!(key.slot(), index, "S1: slot {index} holds no value");
+        // SAFETY: clause 1, S1.
+        (key, unsafe { self.take(key, &place) })
+    }
+
+    /// Counts the value of a slot as gone, and its slot as free.
+    ///
+    /// # Safety
+    ///
+    /// 1. `place` is the slot of `key`, which holds a value under it; the caller moves or drops that.
+    #[inline(always)]
+    pub(crate) unsafe fn vacate<T>(&mut self, key: Key<T>, place: &Place<T>) {
+        if !cfg!(bug = "vacant-slots-are-visited") {
+            // SAFETY: clause 1: a slot of a page that was not released.
+            unsafe { *place.live = 0 };
+        }
+        self.len -= 1;
+        self.counters.removed();
+        let next = if cfg!(bug = "remove-keeps-the-generation") {
+            (key.to_bits() & !LOW).wrapping_sub(GENERATION)
+        } else {
+            (key.to_bits() | LOW).wrapping_add(1)
+        };
+        if next == 0 && !cfg!(bug = "generation-wraps") {
+            // SAFETY: clause 1.
+            return unsafe { self.retire(place.state) };
+        }
+        // SAFETY: as above.
+        unsafe { *place.state = next | self.head };
+        self.head = u64::from(key.slot());
+    }
+
+    /// Whether a slot is free: neither holds a value nor is out of use.
+    ///
+    /// # Safety
+    ///
+    /// 1. `index` is a slot of a page that was not released.
+    pub(crate) unsafe fn is_free<T>(&self, index: u32) -> bool {
+        // SAFETY: clause 1.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: clause 1.
+        let state = unsafe { *place.state };
+        state & GENERATION == 0 && state > LOW
+    }
+
+    /// Slots of a page that hold a value or can.
+    pub(crate) fn usable<T>(&self, page: usize) -> usize {
+        let Some((first, _)) = self.first_of::<T>(page) else { return 0 };
+        let usable = self.store.info(page).usable;
+        if self.retired == 0 {
+            return usable as usize;
+        }
+        let retired = (first..first + usable).filter(|&index| {
+            // SAFETY: a slot of a page that was not released.
+            let place = unsafe { self.store.place::<T>(index) };
+            // SAFETY: as above.
+            unsafe { *place.state == 0 }
+        });
+        usable as usize - retired.count()
+    }
+
+    /// Moves a value from its slot to a free one. The free list must be made anew.
+    ///
+    /// # Safety
+    ///
+    /// 1. `from` is the slot of `old`, which holds a value under it;
+    /// 2. the slot of `new` is free, and `new` is the next key there.
+    pub(crate) unsafe fn relocate<T>(&mut self, old: Key<T>, from: &Place<T>, new: Key<T>) {
+        // SAFETY: clause 2: a slot of a page.
+        let to = unsafe { self.store.place::<T>(new.slot()) };
+        // SAFETY: clauses 1 and 2: a value, and aligned room for one in another slot.
+        unsafe { to.value.copy_from_nonoverlapping(from.value, 1) };
+        // SAFETY: clause 2.
+        unsafe { *to.state = new.to_bits() };
+        // SAFETY: clause 2.
+        unsafe { *to.live = LIVE };
+        // SAFETY: clause 1.
+        unsafe { *from.live = 0 };
+        let next = (old.to_bits() | LOW).wrapping_add(1);
+        // SAFETY: clause 1.
+        unsafe { *from.state = next };
+        self.retired += u32::from(next == 0);
+    }
+
+    /// Takes a slot out of use whose generations are used up (S3).
+    ///
+    /// # Safety
+    ///
+    /// 1. `state` is that of a slot that is not in the free list.
+    #[cold]
+    unsafe fn retire(&mut self, state: *mut u64) {
+        // SAFETY: clause 1.
+        unsafe { *state = 0 };
+        self.retired += 1;
+    }
+
+    /// The first slot of a page, if the page was not released.
+    pub(crate) fn first_of<T>(&self, page: usize) -> Option<(u32, Place<T>)> {
+        if page >= self.store.pages() || self.store.info(page).usable == 0 {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "clause 4 of `Slots`: it is an index")]
+        let index = (page << Shape::<T>::SHIFT) as u32;
+        // SAFETY: a page below `pages()`.
+        Some((index, unsafe { self.store.place::<T>(index) }))
+    }
+
+    /// Which of the 64 slots from `index` on hold a value.
+    ///
+    /// # Safety
+    ///
+    /// 1. `index` is the first of a group, in a page that was not released.
+    #[inline(always)]
+    pub(crate) unsafe fn group<T>(&self, index: u32) -> u64 {
+        debug_assert!((index as usize).is_multiple_of(GROUP), "not the first of a group: {index}");
+        // SAFETY: clause 1.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: clause 1; 3 of `Slots`; a page consists of whole groups.
+        unsafe { live_mask(place.live) }
+    }
+}
+
+/// The state of a slot when it has its next value: the generation one further, and its own index.
+#[inline(always)]
+const fn occupied(free: u64, index: u32) -> u64 {
+    ((free | LOW) + 1) | index as u64
+}
+
+/// Growing and linking.
+impl<S: Slots> Table<S> {
+    /// Makes sure that `count` slots are free.
+    pub(crate) fn reserve<T>(&mut self, count: usize) -> Result<(), TryAllocError> {
+        // What cannot be had is refused before anything is taken.
+        let needed = count.saturating_sub(self.capacity() - self.len);
+        let most = Shape::<T>::MAX_PAGES << Shape::<T>::SHIFT;
+        if needed > most.saturating_sub(self.slots) {
+            return Err(TryAllocError::indices_exhausted::<T>(most));
+        }
+        if needed > self.limit.saturating_sub(self.slots) {
+            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+        }
+        let mut last = None;
+        while self.capacity() - self.len < count {
+            last = Some(self.grow::<T>(last)?);
+        }
+        Ok(())
+    }
+
+    /// Adds a page. Its slots come first in the free list, or after the slot `after`, which is in it;
+    /// returns the last of them.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn grow<T>(&mut self, after: Option<u32>) -> Result<u32, TryAllocError> {
+        self.counters.slow(self.len);
+        let mut room = self.limit.saturating_sub(self.slots);
+        if cfg!(bug = "limit-is-not-looked-at") {
+            room = Shape::<T>::SLOTS;
+        }
+        if room == 0 {
+            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+        }
+        if self.first_generation == 0 {
+            self.first_generation = seed::first_generation();
+        }
+        let page = if self.released == 0 {
+            self.store.append::<T>()?;
+            let floor = self.first_generation - 1;
+            let page = self.store.pages() - 1;
+            self.store.set_info(page, PageInfo { floor, usable: 0 });
+            page
+        } else {
+            let mut page = self.maybe_released;
+            while self.store.info(page).usable != 0 {
+                page += 1;
+            }
+            self.maybe_released = page;
+            self.store.restore::<T>(page)?;
+            self.released -= 1;
+            page
+        };
+        let usable = room.min(Shape::<T>::SLOTS);
+        Ok(self.link_page::<T>(page, usable, after))
+    }
+
+    /// Links the first `usable` slots of a page that has just been taken.
+    fn link_page<T>(&mut self, page: usize, usable: usize, after: Option<u32>) -> u32 {
+        let floor = self.store.info(page).floor;
+        #[expect(clippy::cast_possible_truncation, reason = "at most the slots of a page")]
+        let count = usable as u32;
+        self.store.set_info(page, PageInfo { floor, usable: count });
+        self.slots += usable;
+        let Some((first, place)) = self.first_of::<T>(page) else { unreachable!("just taken") };
+        let generation = u64::from(floor) << GENERATION_SHIFT;
+        for slot in 0..count {
+            // SAFETY: a state of the page, which is ours (clauses 1 and 3 of `Slots`).
+            unsafe {
+                *place.state.wrapping_add(slot as usize) = generation | u64::from(first + slot + 1);
+            }
+        }
+        let rest = match after {
+            None => core::mem::replace(&mut self.head, u64::from(first)),
+            Some(after) => {
+                // SAFETY: the caller's slot, free and in the list.
+                unsafe { self.relink::<T>(after, u64::from(first)) }
+            }
+        };
+        // SAFETY: a slot of this page.
+        unsafe { self.relink::<T>(first + count - 1, rest) };
+        first + count - 1
+    }
+
+    /// Changes the link of a free slot; returns what it was.
+    ///
+    /// # Safety
+    ///
+    /// 1. `index` is a slot of a page that was not released, and free.
+    unsafe fn relink<T>(&mut self, index: u32, next: u64) -> u64 {
+        // SAFETY: clause 1.
+        let place = unsafe { self.store.place::<T>(index) };
+        // SAFETY: clause 1.
+        let state = unsafe { *place.state };
+        // SAFETY: clause 1.
+        unsafe { *place.state = state & !LOW | next };
+        state & LOW
+    }
+
+    /// Makes the free list anew, lowest slot first, after slots were filled or pages released behind
+    /// its back.
+    pub(crate) fn relink_all<T>(&mut self) {
+        self.head = u64::from(NONE);
+        for page in (0..self.store.pages()).rev() {
+            let Some((first, place)) = self.first_of::<T>(page) else { continue };
+            for slot in (0..self.store.info(page).usable).rev() {
+                let state = place.state.wrapping_add(slot as usize);
+                // SAFETY: a state of a page that was not released (clauses 1 and 3 of `Slots`).
+                let now = unsafe { *state };
+                if now & GENERATION == 0 && now > LOW {
+                    // SAFETY: as above; a free slot.
+                    unsafe { *state = now & !LOW | self.head };
+                    self.head = u64::from(first + slot);
+                }
+            }
+        }
+    }
+
+    /// Gives back the memory of a page without values, if none of its slots is retired; returns how
+    /// many bytes that were. The free list must be made anew.
+    pub(crate) fn release_page<T>(&mut self, page: usize) -> usize {
+        let Some((_, place)) = self.first_of::<T>(page) else { return 0 };
+        let info = self.store.info(page);
+        let mut floor = info.floor;
+        for slot in 0..info.usable {
+            // SAFETY: a state of a page that was not released.
+            let state = unsafe { *place.state.wrapping_add(slot as usize) };
+            if state <= LOW || state & GENERATION != 0 {
+                return 0; // retired: that must not be forgotten; or a value
+            }
+            floor = floor.max((state >> GENERATION_SHIFT) as u32);
+        }
+        if cfg!(bug = "release-forgets-generations") {
+            floor = info.floor;
+        }
+        self.store.set_info(page, PageInfo { floor, usable: 0 });
+        self.slots -= info.usable as usize;
+        self.released += 1;
+        self.maybe_released = self.maybe_released.min(page);
+        // SAFETY: not released (`first_of`), and no slot of it has a value; the caller makes the free
+        // list anew.
+        unsafe { self.store.release::<T>(page) }
+    }
+}
+
+/// Drops all values.
+///
+/// # Safety
+///
+/// 1. The values of `table` are `T`s.
+unsafe fn drop_values<T, S: Slots>(table: &mut Table<S>) {
+    crate::drain::drop_rest::<T, S>(table, &mut crate::iter::Cursor::new());
+}
+
+impl<S: Slots> Drop for Table<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(drop_values) = self.drop_values
+            && self.len != 0
+        {
+            // SAFETY: set by `new::<T>`, whose values these are.
+            unsafe { drop_values(self) };
+        }
+    }
+}

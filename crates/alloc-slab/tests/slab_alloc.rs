@@ -1,0 +1,135 @@
+//! The allocator of one size class, beyond what every allocator promises.
+#![cfg(not(loom))]
+
+use alloc_core::collections::{Box, Vec};
+use alloc_core::testing::{Checked, FailAt};
+use alloc_core::{Allocator, ErrorKind, Global, Layout};
+use alloc_slab::SlabAlloc;
+use core::ptr::NonNull;
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+#[test]
+fn blocks_of_the_class_come_from_pages_and_others_from_the_backing() {
+    let backing = FailAt::new(Checked::new(Global), 0);
+    let slab = SlabAlloc::new_in(layout(40, 8), &backing);
+    assert_eq!(slab.block_layout(), layout(40, 8));
+    let blocks: std::vec::Vec<_> =
+        (0..100).map(|_| slab.allocate(layout(40, 8)).unwrap()).collect();
+    assert_eq!(backing.calls(), 1, "one page");
+    for (size, align, serves) in
+        [(40, 8, true), (1, 1, true), (41, 8, false), (40, 16, false), (0, 1, false)]
+    {
+        assert_eq!(slab.serves(layout(size, align)), serves, "{size} {align}");
+    }
+    let large = slab.allocate(layout(41, 8)).unwrap();
+    assert_eq!(backing.calls(), 2);
+    // SAFETY: allocated above with this layout, not used again.
+    unsafe { slab.deallocate(large.cast(), layout(41, 8)) };
+    for block in &blocks {
+        // SAFETY: as above.
+        unsafe { slab.deallocate(block.cast(), layout(40, 8)) };
+    }
+    let again = slab.allocate(layout(40, 8)).unwrap();
+    assert_eq!(again, blocks[99], "last in, first out");
+    // SAFETY: as above.
+    unsafe { slab.deallocate(again.cast(), layout(40, 8)) };
+}
+
+#[test]
+fn small_blocks_have_room_for_a_link() {
+    let slab = SlabAlloc::for_type::<u8>();
+    assert_eq!(slab.block_layout(), Layout::new::<*const ()>());
+    let bytes: std::vec::Vec<_> = (0..=255u8).map(|n| Box::new_in(n, &slab)).collect();
+    assert!(bytes.iter().map(|byte| **byte).eq(0..=255));
+}
+
+#[test]
+fn pages_without_blocks_go_back() {
+    let backing = Checked::new(Global);
+    let mut slab = SlabAlloc::new_in(layout(1000, 8), &backing);
+    let mut blocks: std::vec::Vec<_> =
+        (0..100).map(|_| slab.allocate(layout(1000, 8)).unwrap().cast::<u8>()).collect();
+    let pages = backing.live_blocks();
+    assert!(pages > 3, "{pages}");
+    let kept = blocks.remove(50);
+    for block in blocks {
+        // SAFETY: allocated above with this layout, not used again.
+        unsafe { slab.deallocate(block, layout(1000, 8)) };
+    }
+    let stats = slab.stats();
+    assert_eq!((stats.used_bytes, stats.reserved_bytes), (1000, backing.live_bytes()));
+    assert!(stats.peak_bytes > 50_000, "{stats:?}");
+    let page_bytes = stats.reserved_bytes / pages;
+    assert_eq!(slab.trim(), (pages - 1) * page_bytes);
+    assert_eq!((backing.live_blocks(), slab.trim()), (1, 0));
+    // The free blocks of the page that stayed are whole.
+    let rest: std::vec::Vec<_> = (1..page_bytes / 1000)
+        .map(|_| slab.allocate(layout(1000, 8)).unwrap().cast::<u8>())
+        .collect();
+    assert_eq!(backing.live_blocks(), 1);
+    for block in rest.into_iter().chain([kept]) {
+        // SAFETY: allocated above with this layout, not used again.
+        unsafe { slab.deallocate(block, layout(1000, 8)) };
+    }
+    slab.trim();
+    assert_eq!((backing.live_blocks(), slab.stats().reserved_bytes), (0, 0));
+}
+
+#[test]
+fn a_vector_passes_by_the_class() {
+    let backing = Checked::new(Global);
+    let slab = SlabAlloc::new_in(layout(64, 8), &backing);
+    let mut numbers = Vec::new_in(&slab);
+    numbers.extend(0..1000u64);
+    numbers.truncate(3);
+    numbers.shrink_to_fit();
+    assert_eq!(numbers, [0, 1, 2], "and comes back to it");
+    assert_eq!(slab.stats().used_bytes, 64);
+}
+
+#[test]
+fn a_class_that_no_page_can_hold_is_an_error() {
+    let error = SlabAlloc::try_new_in(layout(1 << 60, 8), Global).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
+    assert!(error.size() >= 1 << 60, "{error}");
+}
+
+#[test]
+fn a_hash_map_on_a_class() {
+    let slab = SlabAlloc::new(layout(4096, 64));
+    let mut map = hashbrown::HashMap::new_in(&slab);
+    for n in 0..1000u32 {
+        map.insert(n, n * 2);
+    }
+    assert!((0..1000).all(|n| map[&n] == n * 2));
+}
+
+#[test]
+fn a_block_that_shrinks_into_the_class_spares_its_neighbours() {
+    let slab = SlabAlloc::new(layout(64, 8));
+    let blocks = [(); 3].map(|()| slab.allocate(layout(64, 8)).unwrap().cast::<u8>());
+    for block in blocks {
+        // SAFETY: a live block of 64 bytes.
+        unsafe { block.write_bytes(0xAA, 64) };
+    }
+    // SAFETY: allocated above with this layout, not used again.
+    unsafe { slab.deallocate(blocks[1], layout(64, 8)) };
+    let large = slab.allocate(layout(128, 8)).unwrap().cast::<u8>();
+    // SAFETY: a live block of 128 bytes.
+    unsafe { large.write_bytes(0xBB, 128) };
+    // SAFETY: alive with this layout; the new one is smaller.
+    let small = unsafe { slab.shrink(large, layout(128, 8), layout(64, 8)) }.unwrap();
+    assert_eq!(small.cast(), blocks[1], "between the two");
+    for block in [blocks[0], blocks[2]] {
+        // SAFETY: a live block whose 64 bytes were written.
+        let bytes = unsafe { NonNull::slice_from_raw_parts(block, 64).as_ref() };
+        assert_eq!(bytes, [0xAA; 64]);
+    }
+    for block in [blocks[0], small.cast(), blocks[2]] {
+        // SAFETY: alive with this layout, not used again.
+        unsafe { slab.deallocate(block, layout(64, 8)) };
+    }
+}
