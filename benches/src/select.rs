@@ -115,12 +115,11 @@ fn list(names: &BTreeSet<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::canary::catalogue;
-    use crate::runner::job::Catalogue::Canaries;
+    use crate::runner::canary::canaries;
 
     fn ids(crates: &[&str], glob: Option<&str>) -> Result<Vec<&'static str>> {
         let crates: Vec<String> = crates.iter().map(|&c| c.to_owned()).collect();
-        Ok(select(catalogue(Canaries), &crates, glob)?.into_iter().map(|case| case.id).collect())
+        Ok(select(canaries(), &crates, glob)?.into_iter().map(|case| case.id).collect())
     }
 
     #[test]

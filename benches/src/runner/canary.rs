@@ -130,7 +130,7 @@ fn case(id: &'static str, threads: usize, model: Model, engines: Vec<EngineSpec>
     }
 }
 
-fn canaries() -> Vec<Case> {
+pub(crate) fn canaries() -> Vec<Case> {
     let ours = || spec("ours", Role::Ours, || adder(4, |_, sum| sum));
     let plain = || spec("plain", Role::Control, || adder(6, |_, sum| sum));
     let null = || spec("null", Role::Null, || adder(0, |_, _| 0));

@@ -100,6 +100,3 @@ impl<W: Round> Engine for Repeat<W> {
         self.0.metrics()
     }
 }
-
-#[cfg(test)]
-mod tests;

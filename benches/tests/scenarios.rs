@@ -1,9 +1,12 @@
 //! Every row once: engines agree on what they left in memory, whatever the number of rounds.
+//!
+//! Beside the library, not in it: its own unit tests then reach no scenario, and every scenario on
+//! every engine is compiled once instead of twice.
 
 use std::collections::{HashMap, HashSet};
 
-use super::all;
-use crate::case::Role;
+use benches::case::{EngineSpec, Role};
+use benches::scenarios::all;
 
 #[test]
 fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
@@ -20,8 +23,7 @@ fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
                 case.id
             );
         }
-        let count =
-            |what: fn(&&crate::case::EngineSpec) -> bool| case.engines.iter().filter(what).count();
+        let count = |what: fn(&&EngineSpec) -> bool| case.engines.iter().filter(what).count();
         assert_eq!(count(|e| e.reference), 1, "{}: references", case.id);
         assert_eq!(count(|e| e.primary), 1, "{}: primaries", case.id);
         assert_eq!(count(|e| e.role == Role::Null), 1, "{}: null engines", case.id);
