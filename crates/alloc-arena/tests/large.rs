@@ -224,8 +224,10 @@ fn a_large_block_that_grows_with_less_alignment_stays_in_its_chunk() {
         let new = layout((3 << 20) + align * 2);
         // SAFETY: alive with `old`; `new` is larger.
         let grown = unsafe { arena.grow(block, old, new) }.unwrap();
-        // SAFETY: alive with `new`.
-        unsafe { grown.cast::<u8>().byte_add(old.size()).write_bytes(8, align * 2) };
+        // SAFETY: alive with `new`: inside the block.
+        let end = unsafe { grown.cast::<u8>().byte_add(old.size()) };
+        // SAFETY: from there on it is so much longer than with `old`.
+        unsafe { end.write_bytes(8, align * 2) };
         // SAFETY: as many bytes, all written.
         let bytes = unsafe { grown.as_ref() };
         assert!(bytes[..old.size()].iter().all(|&byte| byte == 7));
