@@ -22,7 +22,7 @@ use crate::key::Key;
 use crate::pages::Pages;
 use crate::shape::{GROUP, Shape, live_mask};
 use crate::slots::Table;
-use crate::store::{Slots, Store};
+use crate::store::{Place, Slots, Store};
 
 /// [`GROUP`] as an index counts.
 const GROUP_SLOTS: u32 = 64;
@@ -115,9 +115,15 @@ impl<'a, T, S: Slots> Walk<'a, T, S> {
     #[inline(always)]
     fn turn(&mut self) -> bool {
         if self.groups == 0 {
-            if !self.turn_page() {
+            let Some((page, place)) = page_from::<T, S>(self.table, self.page) else {
+                debug_assert_eq!(self.left, 0, "S4: values are missing");
                 return false;
-            }
+            };
+            self.page = page + 1;
+            self.state = place.state;
+            self.value = place.value;
+            self.live = place.live;
+            self.groups = Shape::<T>::SLOTS / GROUP - 1;
         } else {
             self.groups -= 1;
             self.state = self.state.wrapping_add(GROUP);
@@ -127,23 +133,6 @@ impl<'a, T, S: Slots> Walk<'a, T, S> {
         // SAFETY: a group of a page that is held while the table is borrowed.
         self.mask = unsafe { live_mask(self.live) };
         true
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn turn_page(&mut self) -> bool {
-        while self.page < self.table.store.pages() {
-            self.page += 1;
-            if let Some((_, place)) = self.table.first_of::<T>(self.page - 1) {
-                self.state = place.state;
-                self.value = place.value;
-                self.live = place.live;
-                self.groups = Shape::<T>::SLOTS / GROUP - 1;
-                return true;
-            }
-        }
-        debug_assert_eq!(self.left, 0, "S4: values are missing");
-        false
     }
 
     /// Yields all that are left. Counts none of them: there is no instruction for it everywhere.
@@ -169,6 +158,20 @@ impl<'a, T, S: Slots> Walk<'a, T, S> {
             }
         }
     }
+}
+
+/// The first page from `page` on that was not released, and its first slot.
+// By value: no reference to a `Walk` leaves the caller, so it can live in registers.
+#[cold]
+#[inline(never)]
+fn page_from<T, S: Slots>(table: &Table<S>, mut page: usize) -> Option<(usize, Place<T>)> {
+    while page < table.store.pages() {
+        if let Some((_, place)) = table.first_of::<T>(page) {
+            return Some((page, place));
+        }
+        page += 1;
+    }
+    None
 }
 
 impl<T, S: Slots> Clone for Walk<'_, T, S> {
