@@ -151,6 +151,8 @@ impl<A: Allocator> Pages<A> {
 // tests it; 5. the directory changes after the backing has answered, and an entry before `len` does;
 // 6. values are not touched.
 unsafe impl<A: Allocator> Slots for Pages<A> {
+    const ONE_WORD: bool = false;
+
     #[inline(always)]
     fn holds<T>(&self, index: u32) -> bool {
         ((index >> Shape::<T>::SHIFT) as usize) < self.len

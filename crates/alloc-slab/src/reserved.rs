@@ -180,6 +180,8 @@ impl ReservedPages {
 // `append`; 5. `bound` changes after everything was had, and growing an area leaves what it had in
 // place; 6. values are not touched.
 unsafe impl Slots for ReservedPages {
+    const ONE_WORD: bool = true;
+
     #[inline(always)]
     fn holds<T>(&self, index: u32) -> bool {
         index < self.bound

@@ -22,7 +22,7 @@
 //!   `head` is its first or [`NONE`].
 //! * **S3** the generations of a slot only rise, through releases of its page as well (`floor`), until it
 //!   is retired: when its generation would become 0 again, its state becomes 0, for ever.
-//! * **S4** `len` slots hold values.
+//! * **S4** `len()` slots hold values.
 //! * **S5** no user code runs while one of these is broken.
 //!
 //! # Why no type
@@ -49,8 +49,10 @@ const LOW: u64 = GENERATION - 1;
 // The order of the fields: what the fast paths touch comes first.
 #[repr(C)]
 pub(crate) struct Table<S: Slots> {
-    /// An index, as wide as the states, which it becomes part of.
+    /// The first slot of the free list; the number of values above it where `S::ONE_WORD` says so.
+    /// As wide as the states, which it becomes part of.
     head: u64,
+    /// The number of values, unless that is part of `head`.
     len: usize,
     pub(crate) store: S,
     /// Drops all values.
@@ -90,7 +92,41 @@ impl<S: Slots> Table<S> {
 
     #[inline(always)]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        if S::ONE_WORD { (self.head >> GENERATION_SHIFT) as usize } else { self.len }
+    }
+
+    /// The first free slot or [`NONE`], to become part of a state.
+    #[inline(always)]
+    const fn link(&self) -> u64 {
+        if S::ONE_WORD { self.head & LOW } else { self.head }
+    }
+
+    /// Makes `link` the first free slot.
+    #[inline(always)]
+    const fn set_link(&mut self, link: u64) {
+        self.head = if S::ONE_WORD { self.head & !LOW | link } else { link };
+    }
+
+    /// There is a value more, in what was the first free slot `index`; now that is `link`.
+    #[inline(always)]
+    const fn filled(&mut self, index: u32, link: u64) {
+        if S::ONE_WORD {
+            self.head = self.head - index as u64 + GENERATION + link;
+        } else {
+            self.head = link;
+            self.len += 1;
+        }
+    }
+
+    /// There is a value less, and `index` is the first free slot.
+    #[inline(always)]
+    const fn vacated(&mut self, index: u32) {
+        if S::ONE_WORD {
+            self.head = (self.head & !LOW) - GENERATION + index as u64;
+        } else {
+            self.head = index as u64;
+            self.len -= 1;
+        }
     }
 
     /// Slots that hold a value or can: retired ones do not count.
@@ -123,7 +159,7 @@ impl<S: Slots> Table<S> {
     /// The first free slot.
     #[inline(always)]
     pub(crate) const fn first_free(&self) -> Option<u32> {
-        if self.head == NONE as u64 { None } else { Some(self.first_or_none()) }
+        if self.first_or_none() == NONE { None } else { Some(self.first_or_none()) }
     }
 
     /// The first free slot or [`NONE`].
@@ -179,7 +215,6 @@ impl<S: Slots> Table<S> {
         // SAFETY: a slot of a page that was not released (S2).
         let state = unsafe { *place.state };
         debug_assert!(state & GENERATION == 0 && state > LOW, "S2: slot {index} is {state:#x}");
-        self.head = state & LOW;
         let bits = occupied(state, index);
         // SAFETY: as above.
         unsafe { *place.state = bits };
@@ -187,8 +222,8 @@ impl<S: Slots> Table<S> {
         unsafe { *place.live = LIVE };
         // SAFETY: as above: aligned, and no value is there.
         unsafe { place.value.write(value) };
-        self.len += 1;
-        self.counters.inserted(self.len);
+        self.filled(index, state & LOW);
+        self.counters.inserted(self.len());
         // SAFETY: S2: the generation was even and is now odd.
         (unsafe { Key::of(bits) }, place.value)
     }
@@ -236,7 +271,6 @@ impl<S: Slots> Table<S> {
             // SAFETY: clause 1: a slot of a page that was not released.
             unsafe { *place.live = 0 };
         }
-        self.len -= 1;
         self.counters.removed();
         let next = if cfg!(bug = "remove-keeps-the-generation") {
             (key.to_bits() & !LOW).wrapping_sub(GENERATION)
@@ -248,8 +282,8 @@ impl<S: Slots> Table<S> {
             return unsafe { self.retire(place.state) };
         }
         // SAFETY: as above.
-        unsafe { *place.state = next | self.head };
-        self.head = u64::from(key.slot());
+        unsafe { *place.state = next | self.link() };
+        self.vacated(key.slot());
     }
 
     /// Whether a slot is free: neither holds a value nor is out of use.
@@ -304,7 +338,7 @@ impl<S: Slots> Table<S> {
         self.retired += u32::from(next == 0);
     }
 
-    /// Takes a slot out of use whose generations are used up (S3).
+    /// Takes a slot out of use that had a value and whose generations are used up (S3).
     ///
     /// # Safety
     ///
@@ -314,6 +348,11 @@ impl<S: Slots> Table<S> {
         // SAFETY: clause 1.
         unsafe { *state = 0 };
         self.retired += 1;
+        if S::ONE_WORD {
+            self.head -= GENERATION;
+        } else {
+            self.len -= 1;
+        }
     }
 
     /// The first slot of a page, if the page was not released.
@@ -353,7 +392,7 @@ impl<S: Slots> Table<S> {
     /// Makes sure that `count` slots are free.
     pub(crate) fn reserve<T>(&mut self, count: usize) -> Result<(), TryAllocError> {
         // What cannot be had is refused before anything is taken.
-        let needed = count.saturating_sub(self.capacity() - self.len);
+        let needed = count.saturating_sub(self.capacity() - self.len());
         let most = Shape::<T>::MAX_PAGES << Shape::<T>::SHIFT;
         if needed > most.saturating_sub(self.slots) {
             return Err(TryAllocError::indices_exhausted::<T>(most));
@@ -362,7 +401,7 @@ impl<S: Slots> Table<S> {
             return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
         }
         let mut last = None;
-        while self.capacity() - self.len < count {
+        while self.capacity() - self.len() < count {
             last = Some(self.grow::<T>(last)?);
         }
         Ok(())
@@ -373,7 +412,7 @@ impl<S: Slots> Table<S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn grow<T>(&mut self, after: Option<u32>) -> Result<u32, TryAllocError> {
-        self.counters.slow(self.len);
+        self.counters.slow(self.len());
         let mut room = self.limit.saturating_sub(self.slots);
         if cfg!(bug = "limit-is-not-looked-at") {
             room = Shape::<T>::SLOTS;
@@ -420,7 +459,11 @@ impl<S: Slots> Table<S> {
             }
         }
         let rest = match after {
-            None => core::mem::replace(&mut self.head, u64::from(first)),
+            None => {
+                let old = self.link();
+                self.set_link(u64::from(first));
+                old
+            }
             Some(after) => {
                 // SAFETY: the caller's slot, free and in the list.
                 unsafe { self.relink::<T>(after, u64::from(first)) }
@@ -449,7 +492,7 @@ impl<S: Slots> Table<S> {
     /// Makes the free list anew, lowest slot first, after slots were filled or pages released behind
     /// its back.
     pub(crate) fn relink_all<T>(&mut self) {
-        self.head = u64::from(NONE);
+        self.set_link(u64::from(NONE));
         for page in (0..self.store.pages()).rev() {
             let Some((first, place)) = self.first_of::<T>(page) else { continue };
             for slot in (0..self.store.info(page).usable).rev() {
@@ -458,8 +501,8 @@ impl<S: Slots> Table<S> {
                 let now = unsafe { *state };
                 if now & GENERATION == 0 && now > LOW {
                     // SAFETY: as above; a free slot.
-                    unsafe { *state = now & !LOW | self.head };
-                    self.head = u64::from(first + slot);
+                    unsafe { *state = now & !LOW | self.link() };
+                    self.set_link(u64::from(first + slot));
                 }
             }
         }
@@ -505,7 +548,7 @@ impl<S: Slots> Drop for Table<S> {
     #[inline]
     fn drop(&mut self) {
         if let Some(drop_values) = self.drop_values
-            && self.len != 0
+            && self.len() != 0
         {
             // SAFETY: set by `new::<T>`, whose values these are.
             unsafe { drop_values(self) };

@@ -49,6 +49,11 @@ pub struct PageInfo {
 /// 6. `T` is always the type that the store was made for; it implies no `Drop` of values.
 #[expect(unnameable_types, reason = "seals `Store`")]
 pub unsafe trait Slots {
+    /// Whether the first free slot and the number of values share a word. That is one store less at
+    /// each operation, and an instruction more between one operation and the next: a gain where a
+    /// slot is found at once.
+    const ONE_WORD: bool;
+
     /// Whether `index` belongs to a page, released or not.
     fn holds<T>(&self, index: u32) -> bool;
 
