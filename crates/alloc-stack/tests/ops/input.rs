@@ -1,13 +1,14 @@
 //! The language: what is done to one stack, decoded from bytes.
 
 use alloc_core::Layout;
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
 /// One stack and what is done to it.
 #[derive(Arbitrary, Clone, Debug)]
 pub(crate) struct Input {
     pub(super) min_align: u8,
     pub(super) backing: Backing,
+    #[arbitrary(with = all)]
     pub(super) ops: Vec<Op>,
 }
 
@@ -17,6 +18,16 @@ pub(super) enum Backing {
     FailAt { fail_at: u8 },
     Borrowed { len: u16, skip: u8 },
     Limited { segments: u8 },
+}
+
+/// Decodes operations from all bytes that are left. (A `Vec`'s own decoding flips a coin for the end
+/// after each element, so that most are shorter than two.)
+fn all<'a, T: Arbitrary<'a>>(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Vec<T>> {
+    let mut ops = Vec::new();
+    while !bytes.is_empty() {
+        ops.push(T::arbitrary(bytes)?);
+    }
+    Ok(ops)
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]

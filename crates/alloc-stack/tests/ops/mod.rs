@@ -84,6 +84,10 @@ struct Entry {
     /// The mark of a raw push, and whether it may be popped in any order.
     mark: Option<(Mark, bool)>,
     used_before: usize,
+    /// How many checkpoints there were when it was taken, or last resized.
+    checkpoints: usize,
+    /// Whether it keeps what is below it in place: all but a block without size or padding.
+    holds: bool,
     is_alive: bool,
 }
 
@@ -161,7 +165,10 @@ impl Run<'_> {
                         // A raw block in order may begin anywhere: the shadow has its own mark.
                         self.insert::<MIN_ALIGN>(block, layout);
                         let mark = Some((mark, any));
-                        blocks.0.push(Entry { block, layout, mark, used_before, is_alive: true });
+                        // Without a size it may be its alignment alone.
+                        let holds = stack.used_bytes() != used_before;
+                        let entry = self.entry(block, layout, used_before);
+                        blocks.0.push(Entry { mark, holds, ..entry });
                     }
                 }
                 Op::Pop => {
@@ -192,13 +199,17 @@ impl Run<'_> {
                     if stack.try_rewind(checkpoint).is_ok() {
                         assert!(stack.used_bytes() <= used, "a rewind takes nothing");
                         let kept = stack.used_bytes();
-                        // What was taken since is gone. What began before and ended after cannot be:
-                        // blocks are whole or gone.
-                        while let Some(entry) = blocks.0.pop_if(|entry| entry.used_before >= kept) {
-                            if entry.is_alive {
+                        // What was taken since is gone, also where the stack had been below the
+                        // checkpoint in between; and so is what was resized since, which may be
+                        // elsewhere.
+                        let earlier = index.unwrap_or(0);
+                        blocks.0.retain(|entry| {
+                            let stays = entry.used_before < kept && entry.checkpoints <= earlier;
+                            if entry.is_alive && !stays {
                                 self.shadow.forget(entry.block, entry.layout);
                             }
-                        }
+                            stays
+                        });
                         self.abandon(&mut blocks, stack);
                         return;
                     }
@@ -252,10 +263,13 @@ impl Run<'_> {
             match op {
                 Op::Push { size, align, any } => {
                     let Some(layout) = layout(size, align) else { continue };
+                    let used_before = stack.used_bytes();
                     let pushed =
                         if any { stack.try_push_any(layout) } else { stack.try_push(layout) };
                     if let Ok((block, _)) = pushed {
+                        let holds = stack.used_bytes() != used_before;
                         self.keep(block, layout, &mut blocks);
+                        blocks.0.last_mut().expect("just kept").holds = holds;
                     }
                 }
                 Op::Mark if self.depth <= 12 => {
@@ -471,7 +485,7 @@ impl Run<'_> {
                 if let Ok(block) = level.memory().allocate(layout) {
                     let block = block.cast();
                     self.insert::<MIN_ALIGN>(block, layout);
-                    blocks.0.push(Entry { block, layout, mark: None, used_before, is_alive: true });
+                    blocks.0.push(self.entry(block, layout, used_before));
                 } else {
                     assert_eq!(level.used(), used_before, "a refusal takes nothing");
                 }
@@ -550,12 +564,17 @@ impl Run<'_> {
         let entry = &mut blocks.0[index];
         if block == old_block || is_newest {
             (entry.block, entry.layout) = (block, new);
+            entry.checkpoints = self.checkpoints.len();
+            entry.holds = new.size() != 0;
+            if old.size() == 0 {
+                entry.used_before = used_before;
+            }
             return;
         }
         // Its old room is dead; it is the newest now.
         let dead = Entry { block: old_block, layout: old, mark: None, is_alive: false, ..*entry };
         blocks.0[index] = dead;
-        blocks.0.push(Entry { block, layout: new, mark: None, used_before, is_alive: true });
+        blocks.0.push(self.entry(block, new, used_before));
     }
 
     fn free<const MIN_ALIGN: usize, L: Level<MIN_ALIGN>>(
@@ -575,10 +594,15 @@ impl Run<'_> {
     /// Holds the bytes in use against what must be: as before the oldest block that has nothing
     /// alive above it, and padding below a grain.
     fn judge<const MIN_ALIGN: usize>(&mut self, blocks: &mut Blocks, used: usize) {
-        let mut expected = None;
-        while let Some(entry) = blocks.0.pop_if(|entry| !entry.is_alive) {
-            expected = Some(entry.used_before);
-        }
+        let is_gone = |entry: &Entry| !entry.is_alive || !entry.holds;
+        let kept = blocks.0.iter().rposition(|entry| !is_gone(entry)).map_or(0, |index| index + 1);
+        let dead = |entry: &&Entry| !entry.is_alive && entry.holds;
+        let expected = blocks.0[kept..].iter().find(dead).map(|entry| entry.used_before);
+        let mut index = 0;
+        blocks.0.retain(|entry| {
+            index += 1;
+            index <= kept || entry.is_alive
+        });
         if let Some(expected) = expected.filter(|&expected| expected != usize::MAX) {
             let padding = if MIN_ALIGN < 16 { 15 } else { 0 };
             assert!(
@@ -644,6 +668,7 @@ impl Run<'_> {
                 (NonNull::from_mut(value).cast(), layout)
             })
         }
+        let used_before = scope.used_bytes();
         let placed = match kind % 6 {
             0 => cast(scope.try_alloc(7u8)),
             1 => cast(scope.try_alloc([7u64; 3])),
@@ -657,6 +682,7 @@ impl Run<'_> {
         };
         if let Some((block, layout)) = placed {
             self.keep(block, layout, blocks);
+            blocks.0.last_mut().expect("just kept").holds = scope.used_bytes() != used_before;
         }
     }
 
@@ -664,8 +690,14 @@ impl Run<'_> {
     fn keep(&mut self, block: NonNull<u8>, layout: Layout, blocks: &mut Blocks) {
         // SAFETY: a fresh block, which belongs to the shadow until the frame ends.
         unsafe { self.shadow.insert(block, layout) };
-        let used_before = PINNED;
-        blocks.0.push(Entry { block, layout, mark: None, used_before, is_alive: true });
+        blocks.0.push(self.entry(block, layout, PINNED));
+    }
+
+    /// A block that was just taken, and may be given back in any order.
+    fn entry(&self, block: NonNull<u8>, layout: Layout, used_before: usize) -> Entry {
+        let checkpoints = self.checkpoints.len();
+        let holds = layout.size() != 0;
+        Entry { block, layout, mark: None, used_before, checkpoints, holds, is_alive: true }
     }
 
     fn insert<const MIN_ALIGN: usize>(&mut self, block: NonNull<u8>, layout: Layout) {
