@@ -314,6 +314,9 @@ fn making_an_object_may_take_one_from_the_same_cache() {
     CACHE.with(|cache| {
         let outer = cache.take();
         assert_eq!(*outer, 800);
+        let other = cache.take();
+        assert!(!core::ptr::eq(&raw const *outer, &raw const *other), "one object lent twice");
+        drop(other);
         // Each inner object was given back before the outer one was there, and all are different.
         let stats = cache.stats();
         assert_eq!((stats.misses, stats.idle, stats.lent), (801, 800, 1));
