@@ -242,13 +242,13 @@ impl<S: Slots> Table<S> {
         value
     }
 
-    /// [`Self::take`] of a slot by its index.
+    /// The key in a slot with a value, and its parts.
     ///
     /// # Safety
     ///
     /// 1. Slot `index` holds a value.
     #[inline(always)]
-    pub(crate) unsafe fn take_at<T>(&mut self, index: u32) -> (Key<T>, T) {
+    pub(crate) unsafe fn live<T>(&self, index: u32) -> (Key<T>, Place<T>) {
         // SAFETY: clause 1: a slot of a page.
         let place = unsafe { self.store.place::<T>(index) };
         // SAFETY: as above.
@@ -256,8 +256,35 @@ impl<S: Slots> Table<S> {
         // SAFETY: clause 1, S1: odd.
         let key = unsafe { Key::of(bits) };
         debug_assert_eq!(key.slot(), index, "S1: slot {index} holds no value");
+        (key, place)
+    }
+
+    /// Takes the value out of a slot.
+    ///
+    /// # Safety
+    ///
+    /// 1. Slot `index` holds a value.
+    #[inline(always)]
+    pub(crate) unsafe fn take_at<T>(&mut self, index: u32) -> (Key<T>, T) {
+        // SAFETY: clause 1.
+        let (key, place) = unsafe { self.live::<T>(index) };
         // SAFETY: clause 1, S1.
         (key, unsafe { self.take(key, &place) })
+    }
+
+    /// Counts the value of a slot as gone, and its slot as free; returns where it stands, for the caller
+    /// to drop.
+    ///
+    /// # Safety
+    ///
+    /// 1. Slot `index` holds a value.
+    #[inline(always)]
+    pub(crate) unsafe fn vacate_at<T>(&mut self, index: u32) -> *mut T {
+        // SAFETY: clause 1.
+        let (key, place) = unsafe { self.live::<T>(index) };
+        // SAFETY: clause 1.
+        unsafe { self.vacate(key, &place) };
+        place.value
     }
 
     /// Counts the value of a slot as gone, and its slot as free.

@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::shape::{GROUP, Shape};
 use crate::slab::Slab;
 use crate::slots::Table;
-use crate::store::{Place, Slots, Store};
+use crate::store::{Slots, Store};
 
 impl<T, S: Store> Slab<T, S> {
     /// Keeps the values for which `keep` says so, and drops the others.
@@ -31,12 +31,14 @@ impl<T, S: Store> Slab<T, S> {
         let mut cursor = Cursor::new();
         while let Some(index) = cursor.next::<T, S>(table) {
             // SAFETY: the cursor found a value there, and none but those looked at has left.
-            let (key, place) = unsafe { live::<T, S>(table, index) };
+            let (key, place) = unsafe { table.live::<T>(index) };
             // SAFETY: a value of the slab (V1), which is borrowed exclusively.
             if !keep(key, unsafe { &mut *place.value }) {
-                // SAFETY: the slot of `key`, whose value is there: `keep` cannot reach the slab. It
-                // is vacant before the value is dropped.
-                drop(unsafe { table.take(key, &place) });
+                // SAFETY: the value is there: `keep` cannot reach the slab.
+                let value = unsafe { table.vacate_at::<T>(index) };
+                // SAFETY: it was a value, and its slot is vacant now: nobody drops it again, and nobody
+                // fills the slot while the slab is borrowed.
+                unsafe { value.drop_in_place() };
             }
         }
     }
@@ -94,20 +96,6 @@ impl<T, S: Store> Slab<T, S> {
         }
         trim::<T, S>(self.table_mut())
     }
-}
-
-/// The key and the parts of a slot with a value.
-///
-/// # Safety
-///
-/// Slot `index` holds a value.
-unsafe fn live<T, S: Slots>(table: &Table<S>, index: u32) -> (Key<T>, Place<T>) {
-    // SAFETY: the caller's promise: a slot of a page.
-    let place = unsafe { table.store.place::<T>(index) };
-    // SAFETY: as above.
-    let bits = unsafe { *place.state };
-    // SAFETY: the caller's promise, S1: odd.
-    (unsafe { Key::of(bits) }, place)
 }
 
 fn trim<T, S: Slots>(table: &mut Table<S>) -> usize {
@@ -216,7 +204,7 @@ fn move_values<T, S: Slots>(
                     return;
                 };
                 // SAFETY: a slot with a value.
-                let (old, from) = unsafe { live::<T, S>(table, index) };
+                let (old, from) = unsafe { table.live::<T>(index) };
                 // SAFETY: a free slot.
                 let new = unsafe { table.next_key::<T>(target) };
                 // SAFETY: a value of the slab (V1), which is borrowed exclusively.
