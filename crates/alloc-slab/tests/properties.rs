@@ -14,7 +14,7 @@ fn inputs(max_bytes: usize) -> impl Strategy<Value = ops::Input> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(debug_assertions) { 100 } else { 500 },
+        cases: if cfg!(debug_assertions) { 400 } else { 2000 },
         // A planted fault must leave nothing behind; a real one becomes a test in `regressions.rs`.
         failure_persistence: None,
         ..ProptestConfig::default()
