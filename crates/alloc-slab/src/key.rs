@@ -27,7 +27,7 @@ pub(crate) const GENERATION: u64 = 1 << GENERATION_SHIFT;
 /// A key names its value until that is removed, and nothing from then on: the slot is used again
 /// under another generation. A key of another slab is refused unless that one has a value in the
 /// slot of the same number and under the same generation; generations start at a number of its own
-/// in each slab, so for one key and one slab this happens with a probability below 2⁻³⁰. `T` keeps
+/// in each slab, so for one key and one slab this happens with a probability of about 2⁻³⁰. `T` keeps
 /// keys of slabs of different types apart, [`Slab::branded`](crate::Slab::branded) those of any two.
 ///
 /// Keys are ordered by generation, then by index; that is neither the order of insertion nor that

@@ -2,7 +2,7 @@
 //!
 //! Slabs of one process are numbered, and start at the fractional parts of multiples of the golden
 //! ratio, from an origin that is random in each process. So for any key and any slab that did not
-//! make it the probability that the generations agree is below 2⁻³⁰; and among the first `n` slabs of
+//! make it the probability that the generations agree is about 2⁻³⁰; and among the first `n` slabs of
 //! a process no two starts are closer than about 2³⁰ / (2.24 n), so that a key of one is refused by
 //! another *for certain* while no slot was used more often than that.
 //!
@@ -11,10 +11,11 @@
 //! The spacing is the three-distance theorem (V. Sós, 1958); the use is D. Knuth's Fibonacci hashing
 //! ("The Art of Computer Programming", volume 3, 6.4).
 
-use primitives::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use primitives::sync::atomic::Ordering::Relaxed;
+use primitives::sync::unmodelled::AtomicU64;
 
 /// Slabs that have asked so far.
-static SLABS: AtomicU32 = AtomicU32::new(0);
+static SLABS: AtomicU64 = AtomicU64::new(0);
 
 /// 2³⁰ divided by the golden ratio, made odd, so that its multiples visit every number below 2³⁰.
 const GOLDEN: u32 = 0x278D_DE6F;
@@ -27,6 +28,11 @@ const STARTS: u32 = 1 << 30;
 pub(crate) fn first_generation() -> u32 {
     // ORD Relaxed: only uniqueness matters; nothing is published through the counter.
     let number = SLABS.fetch_add(1, Relaxed);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "starts come round after 2³⁰ of them anyway"
+    )]
+    let number = number as u32;
     odd(origin().wrapping_add(number.wrapping_mul(GOLDEN)))
 }
 
