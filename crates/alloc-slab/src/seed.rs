@@ -12,10 +12,10 @@
 //! ("The Art of Computer Programming", volume 3, 6.4).
 
 use primitives::sync::atomic::Ordering::Relaxed;
-use primitives::sync::unmodelled::AtomicU64;
+use primitives::sync::unmodelled::AtomicU32;
 
 /// Slabs that have asked so far.
-static SLABS: AtomicU64 = AtomicU64::new(0);
+static SLABS: AtomicU32 = AtomicU32::new(0);
 
 /// 2³⁰ divided by the golden ratio, made odd, so that its multiples visit every number below 2³⁰.
 const GOLDEN: u32 = 0x278D_DE6F;
@@ -28,16 +28,11 @@ const STARTS: u32 = 1 << 30;
 pub(crate) fn first_generation() -> u32 {
     // ORD Relaxed: only uniqueness matters; nothing is published through the counter.
     let number = SLABS.fetch_add(1, Relaxed);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "starts come round after 2³⁰ of them anyway"
-    )]
-    let number = number as u32;
     odd(origin().wrapping_add(number.wrapping_mul(GOLDEN)))
 }
 
-/// The odd number that stands for a start; the first would be 1, after which comes 0, which is the
-/// generation of slots out of use: the second takes its place.
+/// The odd number that stands for a start. A free slot has the even one below, and 0 is the state of a
+/// slot out of use: so 3 stands in for 1.
 fn odd(start: u32) -> u32 {
     (2 * (start % STARTS) + 1).max(3)
 }
@@ -56,9 +51,7 @@ fn origin() -> u32 {
 #[cfg(not(feature = "std"))]
 fn origin() -> u32 {
     let address = core::ptr::from_ref(&SLABS).addr() as u64;
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half, mixed best")]
-    let mixed = (address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
-    mixed
+    (address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
 #[cfg(test)]
