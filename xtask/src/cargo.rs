@@ -84,20 +84,6 @@ impl Package {
         let usable = |name: &&String| *name != "default" && *name != "nightly";
         self.features.keys().filter(usable).cloned().collect()
     }
-
-    /// Features that are on by default, transitively.
-    pub(crate) fn default_features(&self) -> BTreeSet<String> {
-        let mut on = BTreeSet::new();
-        let mut todo = vec!["default".to_owned()];
-        while let Some(name) = todo.pop() {
-            if let Some(implied) = self.features.get(&name) {
-                todo.extend(implied.iter().cloned());
-                on.insert(name);
-            }
-        }
-        on.remove("default");
-        on
-    }
 }
 
 impl Workspace {
@@ -368,7 +354,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn default_features_follow_their_implications() {
+    fn features_are_those_that_stable_builds() {
         let features: BTreeMap<String, Vec<String>> = [
             ("default".to_owned(), vec!["std".to_owned()]),
             ("std".to_owned(), vec!["alloc".to_owned(), "dep:libc".to_owned()]),
@@ -378,7 +364,6 @@ mod tests {
         ]
         .into();
         let package = Package { features, ..Package::named("x") };
-        assert_eq!(package.default_features().into_iter().collect::<Vec<_>>(), ["alloc", "std"]);
         assert_eq!(package.stable_features(), ["alloc", "stats", "std"]);
     }
 

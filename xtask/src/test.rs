@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that a change must pass, on stable, with nothing to install.
 //!
-//! Per crate: debug with every feature, release with every feature, release with the default
-//! features (what users run), each with unit, integration, property and doc tests; then the loom
-//! models at preemption bound 2, the tests of `benches`, and every benchmark row once.
+//! Per crate: debug with every feature, and release with every feature but the counters of `stats`
+//! (what users run), each with unit, integration, property and doc tests; then the loom models at
+//! preemption bound 2, the tests of `benches`, and every benchmark row once.
 //!
 //! What does not depend on the optimiser runs once: compile-fail tests (ignored in release), and
 //! the tests of this tool. The benchmarks are built once, for their tests and for their rows.
@@ -44,9 +44,15 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let mut steps = Steps::new("test");
     let mut total = Count::default();
     for package in &packages {
-        for (label, release, every_feature) in flavours(package) {
-            steps.step(format!("{} {label}", package.name), || {
-                suite(&workspace, package, release, every_feature, &mut total)
+        steps.step(format!("{} debug", package.name), || {
+            suite(&workspace, package, &every_feature(package), &mut total)
+        });
+        // A tool: nobody runs it optimised.
+        if package.name != "xtask" {
+            let mut args = features(package, |name| name != COUNTERS);
+            args.push("--release".into());
+            steps.step(format!("{} release", package.name), || {
+                suite(&workspace, package, &args, &mut total)
             });
         }
     }
@@ -70,28 +76,19 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Label, release, every feature.
-fn flavours(package: &Package) -> Vec<(&'static str, bool, bool)> {
-    let mut flavours = vec![("debug", false, true)];
-    if package.name == "xtask" {
-        return flavours; // a tool: nobody runs it optimised
-    }
-    flavours.push(("release", true, true));
-    let every: Vec<_> = package.stable_features();
-    let default = package.default_features();
-    if every.iter().any(|feature| !default.contains(feature)) {
-        flavours.push(("release, default features", true, false));
-    }
-    flavours
-}
+/// The feature that adds instructions to fast paths: optimised code is tested without it.
+const COUNTERS: &str = "stats";
 
 /// `--features …` with everything that a stable compiler can build.
 pub(crate) fn every_feature(package: &Package) -> Vec<String> {
-    let features = package.stable_features();
-    if features.is_empty() {
-        return Vec::new();
-    }
-    vec!["--features".into(), features.join(",")]
+    features(package, |_| true)
+}
+
+/// `--features …` with what is wanted of that.
+fn features(package: &Package, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut features = package.stable_features();
+    features.retain(|name| wanted(name));
+    if features.is_empty() { Vec::new() } else { vec!["--features".into(), features.join(",")] }
 }
 
 /// `--features …` of several packages that are built by one command.
@@ -109,18 +106,11 @@ pub(crate) fn every_feature_of(packages: &[&Package]) -> Vec<String> {
 fn suite(
     workspace: &Workspace,
     package: &Package,
-    release: bool,
-    all: bool,
+    args: &[String],
     total: &mut Count,
 ) -> Result<Outcome> {
     let mut command = Build::plain().cargo(workspace, "test");
-    command.args(["-p", &package.name, "--no-fail-fast"]);
-    if release {
-        command.arg("--release");
-    }
-    if all {
-        command.args(every_feature(package));
-    }
+    command.args(["-p", &package.name, "--no-fail-fast"]).args(args);
     counted(&mut command, total)
 }
 
