@@ -446,7 +446,11 @@ impl Model {
             // Its blocks stay until the parent ends; its values are nobody's any more.
             let leaked = self.blocks.pop().expect("one for each frame");
             self.blocks.last_mut().expect("the parent's").extend(leaked);
-            self.values.pop();
+            for _ in self.values.pop().expect("one for each frame") {
+                // SAFETY: the handle of a value that nobody drops any more: a sanitizer would take the
+                // log for lost.
+                unsafe { Arc::decrement_strong_count(Arc::as_ptr(&self.log)) };
+            }
         } else {
             self.ending(depth);
             let _ = catch_unwind(AssertUnwindSafe(|| drop(frame)));

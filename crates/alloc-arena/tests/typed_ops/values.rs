@@ -1,6 +1,8 @@
 //! Values that know whether they are whole, and a ledger of those alive.
 
 use core::cell::RefCell;
+use core::ptr::NonNull;
+use std::collections::HashMap;
 use std::panic::resume_unwind;
 
 /// A planned panic, thrown past the panic hook.
@@ -16,6 +18,8 @@ struct Ledger {
     live: Vec<u32>,
     total: usize,
     next: u64,
+    /// What [`Owner`]s own, by id: what was forgotten goes with the ledger, and is no leak.
+    owned: HashMap<u64, Box<u64>>,
     /// The drop that panics, counted from now; 0 for none.
     panics_in: u32,
 }
@@ -170,17 +174,28 @@ impl Shape for [u8; 3] {
     }
 }
 
-/// 24 bytes with a block of the heap: a sanitizer sees what is dropped twice or never.
-pub(crate) struct Owner(u64, Box<u64>, u64);
+/// 24 bytes with a block of the heap, freed when it is dropped: a sanitizer sees who looks at a value
+/// after that.
+pub(crate) struct Owner(u64, NonNull<u64>, u64);
 
 impl Shape for Owner {
     const IDS: u64 = u64::MAX;
     fn of(id: u64) -> Self {
-        Self(id, Box::new(id), !id)
+        LEDGER.with_borrow_mut(|ledger| {
+            let owned = ledger.owned.entry(id).insert_entry(Box::new(id)).into_mut();
+            Self(id, NonNull::from_mut(owned), !id)
+        })
     }
     fn id(&self) -> u64 {
-        assert_eq!((self.0, self.0), (!self.2, *self.1), "no value");
+        // SAFETY: in the ledger until the value is dropped.
+        assert_eq!((self.0, self.0), (!self.2, unsafe { *self.1.as_ref() }), "no value");
         self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        LEDGER.with_borrow_mut(|ledger| drop(ledger.owned.remove(&self.0)));
     }
 }
 
