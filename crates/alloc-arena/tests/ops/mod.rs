@@ -447,9 +447,7 @@ impl Model {
             let leaked = self.blocks.pop().expect("one for each frame");
             self.blocks.last_mut().expect("the parent's").extend(leaked);
             for _ in self.values.pop().expect("one for each frame") {
-                // SAFETY: the handle of a value that nobody drops any more: a sanitizer would take the
-                // log for lost.
-                unsafe { Arc::decrement_strong_count(Arc::as_ptr(&self.log)) };
+                self.forgot();
             }
         } else {
             self.ending(depth);
@@ -458,6 +456,12 @@ impl Model {
             assert_eq!(host.used_bytes(), used, "a frame gives all back");
         }
         ops
+    }
+
+    /// A value was forgotten, and with it a handle of the log: a sanitizer would take the log for lost.
+    fn forgot(&self) {
+        // SAFETY: nobody drops that handle any more.
+        unsafe { Arc::decrement_strong_count(Arc::as_ptr(&self.log)) };
     }
 
     /// The frames from `depth` on are about to end: their blocks hold what was written, and go.
@@ -589,6 +593,7 @@ impl Model {
                     Err(rejected) => {
                         assert_eq!((rejected.number, rejected.pattern), (number, [0xd5; 5]));
                         let _ = core::mem::ManuallyDrop::new(rejected);
+                        self.forgot();
                     }
                 }
             }
