@@ -352,7 +352,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Run<MIN_ALIGN, A> {
         model.ending(0);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(arena)));
         model.ended(0);
-        assert_eq!(Arc::strong_count(&model.log), 1, "values that are neither dropped nor forgotten");
+        assert_eq!(
+            Arc::strong_count(&model.log),
+            1,
+            "values that are neither dropped nor forgotten"
+        );
     }
 
     fn check(&self) {
