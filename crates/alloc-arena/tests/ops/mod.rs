@@ -4,112 +4,21 @@
 //! Inputs are decoded from bytes by `arbitrary`, so that a fuzzer's finding and a property test's
 //! counterexample are the same kind of thing.
 
+mod host;
+mod input;
+
 use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
 use std::panic::{catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use alloc_arena::{
-    Arena, ArenaConfig, Checkpoint, CheckpointError, FrameGuard, Scope, ThreadCache, TryAllocError,
-};
+use alloc_arena::{Arena, ArenaConfig, Checkpoint, CheckpointError, ThreadCache};
 use alloc_core::testing::{Checked, FailAt, Shadow};
 use alloc_core::{Allocator, Borrowed, ErrorKind, Global, Layout};
-use arbitrary::{Arbitrary, Unstructured};
 
-/// One arena and what is done to it.
-#[derive(Arbitrary, Clone, Debug)]
-pub(crate) struct Input {
-    min_align: u8,
-    backing: Backing,
-    first_log2: u8,
-    max_log2: u8,
-    limit: Limit,
-    decay_resets: u8,
-    #[arbitrary(with = all)]
-    ops: Vec<Op>,
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Backing {
-    /// The global allocator through the thread's cache.
-    Cached,
-    FailAt {
-        request: u8,
-    },
-    Borrowed {
-        skip: u8,
-    },
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Limit {
-    None,
-    Bytes(u16),
-}
-
-/// Decodes operations from all bytes that are left. (A `Vec`'s own decoding flips a coin for the end
-/// after each element, so that most are shorter than two.)
-fn all<'a, T: Arbitrary<'a>>(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Vec<T>> {
-    let mut ops = Vec::new();
-    while !bytes.is_empty() {
-        ops.push(T::arbitrary(bytes)?);
-    }
-    Ok(ops)
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Op {
-    Alloc { size: Size, align: Align },
-    Free { pick: u8 },
-    Grow { pick: u8, more: Size, align: Align, zeroed: bool },
-    Shrink { pick: u8, keep: u8, align: Align },
-    Typed { kind: u8 },
-    Copy { len: Size },
-    Fill { len: Size, panics_at: u16 },
-    FromIter { len: u16, allocates: bool, panics_at: u16 },
-    Fmt { number: u32 },
-    Drop { panics: bool },
-    Frame,
-    EndFrame { forget: bool },
-    ResetFrame,
-    Checkpoint,
-    Rewind { pick: u8 },
-    Reserve { bytes: Size },
-    Trim { cache: bool },
-    Reset,
-}
-
-/// A size in bytes: mostly small, often at a boundary, sometimes beyond every chunk.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-struct Size(u16);
-
-impl Size {
-    fn bytes(self) -> usize {
-        const BOUNDARIES: [usize; 12] =
-            [0, 1, 2, 63, 64, 65, 191, 192, 193, 4032, 16 * 1024 - 64, 16 * 1024 - 63];
-        let low = usize::from(self.0 & 0xfff);
-        match self.0 >> 12 {
-            15 => isize::MAX.unsigned_abs() - low,
-            14 => 20_000 + low * 16,
-            13 | 12 => BOUNDARIES[low % BOUNDARIES.len()],
-            shift => low >> shift,
-        }
-    }
-}
-
-/// An alignment: mostly small, up to 64 KiB.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-struct Align(u8);
-
-impl Align {
-    fn bytes(self) -> usize {
-        1 << if self.0 < 200 { self.0 % 6 } else { self.0 % 17 }
-    }
-}
-
-fn layout(size: Size, align: Align) -> Option<Layout> {
-    Layout::from_size_align(size.bytes(), align.bytes()).ok()
-}
+use self::host::{Host, Log, Noisy};
+pub(crate) use self::input::Input;
+use self::input::{Align, Backing, Limit, Op, Size, layout};
 
 /// Runs an input; panics where the arena and its shadow disagree.
 pub(crate) fn run(input: &Input) {
@@ -157,106 +66,6 @@ fn with_min_align<const MIN_ALIGN: usize>(input: &Input) {
 
 /// A planned panic, thrown past the panic hook.
 struct Planned;
-
-/// The numbers of the values dropped so far.
-type Log = Arc<Mutex<Vec<u32>>>;
-
-/// A value that notes its drop.
-struct Noisy {
-    number: u32,
-    log: Log,
-    panics: bool,
-    pattern: [u8; 5],
-}
-
-impl Drop for Noisy {
-    fn drop(&mut self) {
-        assert_eq!(self.pattern, [0xd5; 5], "dropped twice, or overwritten");
-        self.pattern = [0; 5];
-        self.log.lock().unwrap().push(self.number);
-        if self.panics {
-            resume_unwind(Box::new(Planned));
-        }
-    }
-}
-
-/// Where blocks are taken from: the arena, or a scope of it.
-#[expect(clippy::mut_from_ref, reason = "as the methods of the arena")]
-trait Host<const MIN_ALIGN: usize, A: Allocator>: Allocator {
-    fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError>;
-    fn typed(&self, kind: u8) -> Option<(NonNull<u8>, Layout)>;
-    fn copy(&self, source: &[u16]) -> Result<&mut [u16], TryAllocError>;
-    fn fill(
-        &self,
-        len: usize,
-        make: &mut dyn FnMut(usize) -> u8,
-    ) -> Result<&mut [u8], TryAllocError>;
-    fn collect(&self, values: &mut dyn Iterator<Item = u16>) -> Result<&mut [u16], TryAllocError>;
-    fn fmt(&self, number: u32) -> Result<Option<&mut str>, TryAllocError>;
-    fn keep(&self, value: Noisy) -> Result<&mut Noisy, Noisy>;
-    fn frame(&mut self) -> FrameGuard<'_, MIN_ALIGN, A>;
-    fn used_bytes(&self) -> usize;
-}
-
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "only its layout matters")] [u8; 64]);
-
-macro_rules! host {
-    () => {
-        fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
-            self.try_alloc_layout(layout)
-        }
-        fn typed(&self, kind: u8) -> Option<(NonNull<u8>, Layout)> {
-            fn raw<T, E>(value: Result<&mut T, E>) -> Option<(NonNull<u8>, Layout)> {
-                value.ok().map(|value| (NonNull::from_mut(value).cast(), Layout::new::<T>()))
-            }
-            match kind % 6 {
-                0 => raw(self.try_alloc(7u8)),
-                1 => raw(self.try_alloc([7u64; 3])),
-                2 => raw(self.try_alloc(7u128)),
-                3 => raw(self.try_alloc(Line([7; 64]))),
-                4 => raw(self.try_alloc_with(|| [7u32; 9])),
-                _ => raw(self.try_alloc(())),
-            }
-        }
-        fn copy(&self, source: &[u16]) -> Result<&mut [u16], TryAllocError> {
-            self.try_alloc_slice_copy(source)
-        }
-        fn fill(
-            &self,
-            len: usize,
-            make: &mut dyn FnMut(usize) -> u8,
-        ) -> Result<&mut [u8], TryAllocError> {
-            self.try_alloc_slice_fill_with(len, make)
-        }
-        fn collect(
-            &self,
-            values: &mut dyn Iterator<Item = u16>,
-        ) -> Result<&mut [u16], TryAllocError> {
-            self.try_alloc_from_iter(values)
-        }
-        fn fmt(&self, number: u32) -> Result<Option<&mut str>, TryAllocError> {
-            self.try_alloc_fmt(format_args!("{number}|{number:>9}"))
-        }
-        fn keep(&self, value: Noisy) -> Result<&mut Noisy, Noisy> {
-            self.try_alloc_drop(value).map_err(|rejected| rejected.into_value())
-        }
-        fn frame(&mut self) -> FrameGuard<'_, MIN_ALIGN, A> {
-            self.frame()
-        }
-        fn used_bytes(&self) -> usize {
-            self.used_bytes()
-        }
-    };
-}
-
-impl<const MIN_ALIGN: usize, A: Allocator> Host<MIN_ALIGN, A> for Arena<MIN_ALIGN, A> {
-    host!();
-}
-
-impl<const MIN_ALIGN: usize, A: Allocator> Host<MIN_ALIGN, A> for Scope<'_, '_, MIN_ALIGN, A> {
-    host!();
-}
 
 /// An arena under test, and what it should look like.
 struct Run<const MIN_ALIGN: usize, A: Allocator> {
