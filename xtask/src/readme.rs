@@ -2,7 +2,7 @@
 //!
 //! A table stands between `<!-- measured: NAME GLOB… -->` and `<!-- /measured -->`: the cases of
 //! `benches/records/NAME.json` whose id matches one of the globs. A record is a `report.json` of
-//! `cargo xtask bench` without what no table needs (`--record FILE NAME` makes one). `--check`
+//! `cargo xtask bench`: the cases of crate NAME without what no table needs (`--record FILE NAME`). `--check`
 //! only compares. Nobody writes a number into a README by hand.
 
 use crate::cargo::Workspace;
@@ -20,7 +20,8 @@ pub(crate) struct Args {
     /// Compare only: fail when a table is not what its record says.
     #[arg(long)]
     check: bool,
-    /// Take a report of `cargo xtask bench --json FILE` as `benches/records/NAME.json` first.
+    /// Take crate NAME's cases of a report of `cargo xtask bench --json FILE` as
+    /// `benches/records/NAME.json` first.
     #[arg(long, num_args = 2, value_names = ["FILE", "NAME"])]
     record: Option<Vec<String>>,
 }
@@ -51,6 +52,8 @@ struct Machine {
 #[derive(Serialize, Deserialize)]
 struct Case {
     id: String,
+    #[serde(default, rename = "crate", skip_serializing)]
+    owner: String,
     unit: String,
     engines: Vec<Engine>,
     #[serde(default)]
@@ -67,6 +70,8 @@ struct Engine {
     primary: bool,
     median: Option<f64>,
     instructions: Option<f64>,
+    #[serde(default, skip_serializing)]
+    processes: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
 }
@@ -92,7 +97,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if let Some([file, name]) = args.record.as_deref() {
         let kept = workspace.root.join("benches/records").join(format!("{name}.json"));
         fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
-        let report = load(Path::new(file))?;
+        let report = of_crate(load(Path::new(file))?, name)?;
         fs::write(&kept, serde_json::to_string_pretty(&report)? + "\n")?;
         println!("wrote {}", workspace.relative(&kept));
     }
@@ -115,6 +120,19 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     println!("{tables} tables; {verb}: {}", findings.len());
     findings.iter().for_each(|name| println!("  {name}"));
     Ok(if args.check && !findings.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Processes of a case in every run but a quick one, at the least.
+const PROCESSES: u32 = 5;
+
+/// The cases of one crate, and the command that measured them: the report tells it by how often.
+fn of_crate(mut report: Report, name: &str) -> Result<Report> {
+    report.cases.retain(|case| case.owner == name);
+    let most = report.cases.iter().flat_map(|case| &case.engines).map(|engine| engine.processes);
+    let Some(most) = most.max() else { bail!("the report has no case of a crate `{name}`") };
+    let quick = if most < PROCESSES { " --quick" } else { "" };
+    report.command = Some(format!("cargo xtask bench {name}{quick}"));
+    Ok(report)
 }
 
 /// Tables that are not what their records say.
@@ -287,7 +305,8 @@ fn matches(glob: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, matches, render};
+    use super::{Report, matches, of_crate, render};
+    use serde_json::json;
 
     const RECORD: &str = r#"{"schema":1,"machine":{"cpu":"CPU","rustc":"1.95.0","commit":"abc",
         "cores":2},"cases":[
@@ -341,6 +360,29 @@ mod tests {
         for text in ["<!-- measured: r h/* -->\n<!-- /measured -->", "<!-- measured: r g/* -->\n"] {
             assert!(render(text, load).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_record_is_of_one_crate_and_says_how_it_was_measured() {
+        let report = |processes: u32| -> Report {
+            let case = |owner| {
+                let engine = json!({
+                    "name": "e", "role": "ours", "median": 1.0, "instructions": null,
+                    "processes": processes
+                });
+                json!({ "id": format!("{owner}/x"), "unit": "u", "crate": owner, "engines": [engine] })
+            };
+            let machine = json!({ "cpu": "C", "rustc": "R", "commit": "c" });
+            let report =
+                json!({ "schema": 1, "machine": machine, "cases": [case("a"), case("b")] });
+            serde_json::from_value(report).expect("a report")
+        };
+        let kept = of_crate(report(4), "b").expect("a case of b");
+        assert_eq!(kept.cases.iter().map(|case| &*case.id).collect::<Vec<_>>(), ["b/x"]);
+        assert_eq!(kept.command.as_deref(), Some("cargo xtask bench b --quick"));
+        let command = of_crate(report(5), "a").expect("a case of a").command;
+        assert_eq!(command.as_deref(), Some("cargo xtask bench a"));
+        assert!(of_crate(report(5), "c").is_err());
     }
 
     #[test]
