@@ -129,7 +129,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         }
         self.counters.slow();
         self.open_for(layout)?;
-        self.bump_aligned(layout).ok_or_else(|| self.refusal(ErrorKind::Full, layout))
+        self.bump_any(layout).ok_or_else(|| self.refusal(ErrorKind::Full, layout))
     }
 
     /// [`Self::grains_slow`] for the infallible method.

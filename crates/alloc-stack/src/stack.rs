@@ -221,7 +221,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
 
     /// [`Self::bump_grains`] at the alignment of `layout`.
     #[inline(always)]
-    fn bump_any(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(crate) fn bump_any(&self, layout: Layout) -> Option<NonNull<u8>> {
         if layout.align() <= Self::GRAIN {
             self.bump_grains(layout.size())
         } else {
