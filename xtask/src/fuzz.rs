@@ -28,9 +28,12 @@ pub(crate) struct Args {
 }
 
 const SMOKE_RUNS: u64 = 100_000;
-const SEED: &str = "-seed=20260000";
-/// Coverage finds the canary's fault within a fraction of this; chance alone does not.
+const SEED: u32 = 20_260_000;
+/// Coverage finds the canary's fault within this in seven of eight tries: where the program lies in
+/// memory decides too, so a seed alone repeats nothing. Chance alone does not find it in all tries.
 const CANARY_RUNS: u64 = 1_000_000;
+/// One in thirty thousand honest fuzzers misses this often.
+const CANARY_TRIES: u32 = 5;
 const CANARY: &str = "canary";
 /// One sanitized run longer than this hangs.
 const LONGEST_RUN: &str = "-timeout=20";
@@ -126,7 +129,7 @@ fn fuzzer(workspace: &Workspace, home: &Path, name: &str, corpus: &str) -> Resul
     command.current_dir(&workspace.root);
     // Operations ask for more memory than there is, to see the refusal: null, as malloc says it.
     command.env("ASAN_OPTIONS", "allocator_may_return_null=1");
-    command.args([SEED, LONGEST_RUN, "-print_final_stats=1", "-verbosity=1"]);
+    command.args([LONGEST_RUN, "-print_final_stats=1", "-verbosity=1"]);
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.arg(corpus);
     Ok(command)
@@ -142,15 +145,24 @@ fn empty(path: PathBuf) -> Result<String> {
 }
 
 fn canary(workspace: &Workspace, home: &Path) -> Result<Outcome> {
-    let corpus = empty(workspace.target.join("fuzz/corpus/canary"))?;
-    let mut command = fuzzer(workspace, home, CANARY, &corpus)?;
-    command.arg(format!("-runs={CANARY_RUNS}"));
-    let done = child::run(&mut command, Stderr::Captured, Some(Duration::from_secs(120)))?;
-    let text = done.text();
-    if done.ok() || done.status.is_none() || !text.contains("planted fault reached") {
-        bail!("the planted fault was not found: {}\n{}", done.end(), tail(&text));
+    let mut missed = String::new();
+    for nth in 1..=CANARY_TRIES {
+        let corpus = empty(workspace.target.join("fuzz/corpus/canary"))?;
+        let mut command = fuzzer(workspace, home, CANARY, &corpus)?;
+        command.arg(format!("-runs={CANARY_RUNS}"));
+        command.arg(format!("-seed={}", SEED + nth));
+        let done = child::run(&mut command, Stderr::Captured, Some(Duration::from_secs(120)))?;
+        let text = done.text();
+        if !done.ok() && done.status.is_some() && text.contains("planted fault reached") {
+            return passed(format!("found in {:.1} s, try {nth}", done.seconds));
+        }
+        missed = format!("{}\n{}", done.end(), tail(&text));
+        // Another end than "nothing found" is no bad luck.
+        if !done.ok() {
+            break;
+        }
     }
-    passed(format!("found in {:.1} s", done.seconds))
+    bail!("the planted fault was not found: {missed}")
 }
 
 fn run(workspace: &Workspace, home: &Path, name: &str, args: &Args) -> Result<Outcome> {
@@ -164,7 +176,7 @@ fn run(workspace: &Workspace, home: &Path, name: &str, args: &Args) -> Result<Ou
         (corpus.to_string_lossy().into_owned(), format!("-max_total_time={}", args.seconds), limit)
     };
     let mut command = fuzzer(workspace, home, name, &corpus)?;
-    command.arg(&budget);
+    command.arg(&budget).arg(format!("-seed={SEED}"));
     println!("   $ {}", child::show(&command));
     let done = child::run(&mut command, Stderr::Captured, Some(limit))?;
     let text = done.text();
