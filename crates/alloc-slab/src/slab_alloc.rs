@@ -16,8 +16,8 @@
 //! * **A1** every page in the list is a live block of the backing with `page`, its header initialised.
 //! * **A2** the free list holds blocks of pages in the list, each once, each nobody's, and each with the
 //!   next in its first bytes.
-//! * **A3** a layout belongs to the class or it does not, by its size and alignment alone, so a block goes
-//!   back where it came from.
+//! * **A3** a layout belongs to the class or it does not, by its size and alignment alone, and so do all
+//!   layouts that fit one block, so it goes back where it came from.
 //!
 //! # Ordering edges
 //!
@@ -316,6 +316,13 @@ impl<A: Allocator> SlabAlloc<A> {
     }
 }
 
+/// What the backing gave for a layout that the class does not serve, so that no layout that fits it is
+/// one that the class does (A3): a block without size may come with room, of which nothing is said.
+#[inline(always)]
+fn outside(layout: Layout, block: NonNull<[u8]>) -> NonNull<[u8]> {
+    if layout.size() != 0 { block } else { NonNull::slice_from_raw_parts(block.cast(), 0) }
+}
+
 /// Where the blocks begin in a page.
 const fn first_offset(block: Layout) -> usize {
     size_of::<Header>().next_multiple_of(block.align())
@@ -329,7 +336,7 @@ unsafe impl<A: Allocator> Allocator for SlabAlloc<A> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         if !self.serves(layout) {
-            return self.backing.allocate(layout);
+            return Ok(outside(layout, self.backing.allocate(layout)?));
         }
         let block = match self.free.get() {
             Some(block) => block,
@@ -402,12 +409,16 @@ impl<A: Allocator> SlabAlloc<A> {
     ) -> Result<NonNull<[u8]>, AllocError> {
         match (self.serves(old), self.serves(new)) {
             (true, true) => Ok(NonNull::slice_from_raw_parts(ptr, self.block.size())),
-            // SAFETY: the caller's promise, passed on: by A3 the block is the backing's.
-            (false, false) if new.size() >= old.size() => unsafe {
-                self.backing.grow(ptr, old, new)
-            },
-            // SAFETY: as above.
-            (false, false) => unsafe { self.backing.shrink(ptr, old, new) },
+            (false, false) => {
+                let block = if new.size() >= old.size() {
+                    // SAFETY: the caller's promise, passed on: by A3 the block is the backing's.
+                    unsafe { self.backing.grow(ptr, old, new) }
+                } else {
+                    // SAFETY: as above.
+                    unsafe { self.backing.shrink(ptr, old, new) }
+                };
+                Ok(outside(new, block?))
+            }
             _ => {
                 let moved = self.allocate(new)?;
                 let bytes = if cfg!(bug = "moving-copies-too-much") {

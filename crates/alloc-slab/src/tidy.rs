@@ -99,13 +99,14 @@ impl<T, S: Store> Slab<T, S> {
 }
 
 fn trim<T, S: Slots>(table: &mut Table<S>) -> usize {
-    let mut bytes = 0;
+    let (mut bytes, released) = (0, table.released());
     for page in 0..table.store.pages() {
         if count_live::<T, S>(table, page) == 0 {
             bytes += table.release_page::<T>(page);
         }
     }
-    if bytes != 0 {
+    // Not `bytes`: the system may refuse to take back what it is given.
+    if table.released() != released {
         table.relink_all::<T>();
     }
     bytes
