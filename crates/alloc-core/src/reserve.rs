@@ -129,6 +129,13 @@ impl Reserved {
         self.committed_bytes.get()
     }
 
+    /// Returns the size of the system's pages, which is what a block is aligned to: requests for more
+    /// are refused.
+    #[must_use]
+    pub const fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
     /// Gives the memory of a part of the block back to the system, and keeps the addresses: whole
     /// pages only, those that lie within the part. Returns how many bytes that were.
     ///

@@ -71,7 +71,8 @@ impl<T> Slab<T, ReservedPages> {
     ///
     /// [`ErrorKind::CapacityOutOfRange`] if `max_len` is 0, or there are not so many indices;
     /// [`ErrorKind::CapacityOverflow`] if the values exceed `isize::MAX` bytes;
-    /// [`ErrorKind::Backing`] if the system refuses the addresses.
+    /// [`ErrorKind::Backing`] if the system refuses the addresses, or its pages are less aligned than
+    /// `T`.
     ///
     /// # Examples
     ///
@@ -120,7 +121,8 @@ impl ReservedPages {
             let bytes = bytes.checked_mul(max_pages).ok_or(overflow)?.max(1);
             let layout = Layout::from_size_align(bytes, align_of::<T>()).map_err(|_| overflow)?;
             let refused = TryAllocError::new(ErrorKind::Backing, layout, 0);
-            Reserved::new(bytes, End::High).map_err(|_| refused)
+            let area = Reserved::new(bytes, End::High).map_err(|_| refused)?;
+            if layout.align() > area.page_bytes() { Err(refused) } else { Ok(area) }
         };
         let [states, live, values] = page_bytes::<T>();
         let nowhere = dangling(align_of::<u64>());

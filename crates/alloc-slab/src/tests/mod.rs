@@ -265,6 +265,41 @@ fn reserved_pages_stay_whole_too() {
     }
 }
 
+/// The system refuses to take back memory that is locked. The page is released all the same, and its
+/// slots must leave the free list though no byte was had.
+#[cfg(all(feature = "reserve", target_os = "linux"))]
+#[test]
+fn a_page_that_the_system_does_not_take_back_leaves_the_free_list() {
+    unsafe extern "C" {
+        fn mlock(start: *const u8, len_bytes: usize) -> i32;
+    }
+    let mut slab = Slab::<Large, _>::try_reserved(1000).unwrap();
+    slab.extend((0..128).map(|n| [n; 1000]));
+    let keys: Vec<_> = slab.keys().collect();
+    let middle = (&raw const slab[keys[32]]).cast::<u8>();
+    // SAFETY: an address of the slab's; locking memory changes nothing of it.
+    assert_eq!(unsafe { mlock(middle, 1) }, 0, "one page of memory may be locked");
+    slab.retain(|key, _| key.index() >= 64);
+    assert_eq!((slab.trim(), slab.stats().released_pages), (0, 1));
+    check(&slab);
+    let again: Vec<_> = (0..64).map(|n| slab.insert([n; 1000])).collect();
+    check(&slab);
+    assert_eq!(slab.len(), 128);
+    for (n, &key) in again.iter().enumerate() {
+        assert_eq!(slab[key], [byte(n); 1000]);
+    }
+    assert!(keys.iter().enumerate().all(|(n, &key)| slab.contains(key) == (n >= 64)));
+}
+
+#[cfg(all(feature = "reserve", unix))]
+#[test]
+fn alignments_above_that_of_system_pages_are_refused_when_built() {
+    #[repr(align(1048576))]
+    struct Wide(#[expect(dead_code, reason = "has a size")] u8);
+    let error = Slab::<Wide, _>::try_reserved(10).map(|_| ()).unwrap_err();
+    assert_eq!((error.kind(), error.align()), (ErrorKind::Backing, 1 << 20));
+}
+
 #[test]
 fn a_slab_knows_its_keys_from_those_of_another() {
     let mut slabs: Vec<Slab<u32>> = (0..100).map(|_| Slab::new()).collect();
