@@ -152,6 +152,7 @@ impl<A: Allocator> Pages<A> {
 // 6. values are not touched.
 unsafe impl<A: Allocator> Slots for Pages<A> {
     const ONE_WORD: bool = false;
+    const IN_A_ROW: bool = false;
 
     #[inline(always)]
     fn holds<T>(&self, index: u32) -> bool {
@@ -177,6 +178,13 @@ unsafe impl<A: Allocator> Slots for Pages<A> {
 
     fn pages(&self) -> usize {
         self.len
+    }
+
+    #[inline]
+    fn is_held(&self, page: usize) -> bool {
+        assert!(page < self.len, "page {page} of {}", self.len);
+        // SAFETY: P1: an entry below `len`.
+        unsafe { self.entry_at(page).read() != void() }
     }
 
     fn info(&self, page: usize) -> PageInfo {

@@ -183,6 +183,7 @@ impl ReservedPages {
 // place; 6. values are not touched.
 unsafe impl Slots for ReservedPages {
     const ONE_WORD: bool = true;
+    const IN_A_ROW: bool = true;
 
     #[inline(always)]
     fn holds<T>(&self, index: u32) -> bool {
@@ -202,6 +203,11 @@ unsafe impl Slots for ReservedPages {
 
     fn pages(&self) -> usize {
         self.infos.len()
+    }
+
+    #[inline]
+    fn is_held(&self, page: usize) -> bool {
+        self.infos[page].page.usable != 0
     }
 
     fn info(&self, page: usize) -> PageInfo {

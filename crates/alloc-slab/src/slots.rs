@@ -384,7 +384,7 @@ impl<S: Slots> Table<S> {
 
     /// The first slot of a page, if the page was not released.
     pub(crate) fn first_of<T>(&self, page: usize) -> Option<(u32, Place<T>)> {
-        if page >= self.store.pages() || self.store.info(page).usable == 0 {
+        if page >= self.store.pages() || !self.store.is_held(page) {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "clause 4 of `Slots`: it is an index")]

@@ -42,7 +42,8 @@ pub struct PageInfo {
 ///    aligned, disjoint from those of every other index, and at the same address every time, also
 ///    after the store was moved, until the page is released or the store dropped;
 /// 2. the states of a page that was released are even in their upper half;
-/// 3. the liveness bytes of a page stand in a row, as do its states and its values;
+/// 3. the liveness bytes of a page stand in a row, as do its states and its values; where
+///    [`IN_A_ROW`](Self::IN_A_ROW) says so, those of all pages do;
 /// 4. pages are [`Shape::SLOTS`](crate::shape::Shape::SLOTS) slots, and there are never more than
 ///    [`Shape::MAX_PAGES`](crate::shape::Shape::MAX_PAGES) of them: appending more is an error;
 /// 5. after an error or a panic every page is as it was;
@@ -53,6 +54,9 @@ pub unsafe trait Slots {
     /// each operation, and an instruction more between one operation and the next: a gain where a
     /// slot is found at once.
     const ONE_WORD: bool;
+
+    /// Whether the pages stand in a row.
+    const IN_A_ROW: bool;
 
     /// Whether `index` belongs to a page, released or not.
     fn holds<T>(&self, index: u32) -> bool;
@@ -66,6 +70,9 @@ pub unsafe trait Slots {
 
     /// Returns the number of pages, released ones included.
     fn pages(&self) -> usize;
+
+    /// Returns whether a page below `pages()` was not released.
+    fn is_held(&self, page: usize) -> bool;
 
     /// Returns what is known of a page below `pages()`.
     fn info(&self, page: usize) -> PageInfo;
