@@ -32,37 +32,66 @@ pub enum ErrorKind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TryAllocError {
     kind: ErrorKind,
+    unit: Unit,
     size: usize,
     align: usize,
     remaining_bytes: usize,
+}
+
+/// What a capacity or a limit counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Unit {
+    Bytes,
+    Values,
 }
 
 impl TryAllocError {
     /// Returns an error about `layout`, with the bytes that the allocator still had.
     #[must_use]
     pub const fn new(kind: ErrorKind, layout: Layout, remaining_bytes: usize) -> Self {
-        Self { kind, size: layout.size(), align: layout.align(), remaining_bytes }
+        let (size, align) = (layout.size(), layout.align());
+        Self { kind, unit: Unit::Bytes, size, align, remaining_bytes }
     }
 
     /// Returns an error about `count` elements of `T`, whose total size no layout can express.
     #[must_use]
     pub const fn overflow<T>(count: usize) -> Self {
-        let size = count.saturating_mul(size_of::<T>());
-        Self { kind: ErrorKind::CapacityOverflow, size, align: align_of::<T>(), remaining_bytes: 0 }
+        let (kind, size) = (ErrorKind::CapacityOverflow, count.saturating_mul(size_of::<T>()));
+        Self { kind, unit: Unit::Bytes, size, align: align_of::<T>(), remaining_bytes: 0 }
     }
 
     /// Returns an error about a capacity that is not in `1..=max_bytes`.
     #[must_use]
     pub const fn out_of_range(capacity_bytes: usize, max_bytes: usize) -> Self {
-        let kind = ErrorKind::CapacityOutOfRange;
-        Self { kind, size: capacity_bytes, align: 1, remaining_bytes: max_bytes }
+        let (kind, unit) = (ErrorKind::CapacityOutOfRange, Unit::Bytes);
+        Self { kind, unit, size: capacity_bytes, align: 1, remaining_bytes: max_bytes }
+    }
+
+    /// Returns an error about a capacity in values that is not in `1..=max_count`.
+    #[must_use]
+    pub const fn count_out_of_range(capacity: usize, max_count: usize) -> Self {
+        let (kind, unit) = (ErrorKind::CapacityOutOfRange, Unit::Values);
+        Self { kind, unit, size: capacity, align: 1, remaining_bytes: max_count }
+    }
+
+    /// Returns an error about a value of `T` where there may be no more than `limit` of them.
+    #[must_use]
+    pub const fn limit_reached<T>(limit: usize) -> Self {
+        let (kind, unit) = (ErrorKind::Full, Unit::Values);
+        Self { kind, unit, size: size_of::<T>(), align: align_of::<T>(), remaining_bytes: limit }
     }
 
     /// Returns an error about a value of `T` for which no index is left after `max_count`.
     #[must_use]
     pub const fn indices_exhausted<T>(max_count: usize) -> Self {
-        let kind = ErrorKind::IndicesExhausted;
-        Self { kind, size: size_of::<T>(), align: align_of::<T>(), remaining_bytes: max_count }
+        let (kind, unit) = (ErrorKind::IndicesExhausted, Unit::Values);
+        Self {
+            kind,
+            unit,
+            size: size_of::<T>(),
+            align: align_of::<T>(),
+            remaining_bytes: max_count,
+        }
     }
 
     /// Returns what stood in the way.
@@ -83,8 +112,8 @@ impl TryAllocError {
         self.align
     }
 
-    /// Returns the bytes that the allocator still had when it refused (for a capacity out of range
-    /// and for exhausted indices: the maximum).
+    /// Returns the bytes that the allocator still had when it refused (for a capacity out of range,
+    /// exhausted indices, and a limit in values: the maximum).
     #[must_use]
     pub const fn remaining_bytes(&self) -> usize {
         self.remaining_bytes
@@ -93,8 +122,14 @@ impl TryAllocError {
 
 impl fmt::Display for TryAllocError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, size, align, remaining_bytes } = self;
+        let Self { kind, unit, size, align, remaining_bytes } = self;
         match kind {
+            ErrorKind::Full if *unit == Unit::Values => {
+                write!(
+                    f,
+                    "no room for a value of {size} bytes: the limit is {remaining_bytes} values"
+                )
+            }
             ErrorKind::Full => {
                 write!(
                     f,
@@ -109,7 +144,8 @@ impl fmt::Display for TryAllocError {
                 )
             }
             ErrorKind::CapacityOutOfRange => {
-                write!(f, "a capacity of {size} bytes is not in 1..={remaining_bytes} bytes")
+                let unit = if *unit == Unit::Values { "values" } else { "bytes" };
+                write!(f, "a capacity of {size} {unit} is not in 1..={remaining_bytes} {unit}")
             }
             ErrorKind::Backing => {
                 write!(f, "the backing allocator refused {size} bytes aligned to {align}")
@@ -121,7 +157,7 @@ impl fmt::Display for TryAllocError {
                 )
             }
             ErrorKind::IndicesExhausted => {
-                write!(f, "all {remaining_bytes} indices are in use")
+                write!(f, "more values than the {remaining_bytes} indices that there are")
             }
         }
     }

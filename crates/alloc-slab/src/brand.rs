@@ -150,7 +150,8 @@ impl<'id, T, S: Store> Branded<'_, 'id, T, S> {
         self.slab
     }
 
-    /// Returns the slab without its brand, to change: keys may become stale, and no more.
+    /// Returns the slab without its brand, to change: keys may become stale, and no more. (Swapped for
+    /// another, it refuses foreign keys as that one does: by their generations.)
     #[must_use]
     pub const fn slab_mut(&mut self) -> &mut Slab<T, S> {
         self.slab

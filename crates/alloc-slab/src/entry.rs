@@ -11,7 +11,8 @@ use crate::store::Store;
 /// The slot of the next value of a [`Slab`](crate::Slab), whose key is known already; made by
 /// [`Slab::vacant_entry`](crate::Slab::vacant_entry).
 ///
-/// Dropped, or forgotten, without a value, it leaves the slab as it was.
+/// Dropped, or forgotten, without a value, it leaves the slab as it was: the next value that comes has
+/// the key that this entry would have given.
 ///
 /// # Examples
 ///

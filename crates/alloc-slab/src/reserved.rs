@@ -114,7 +114,7 @@ impl ReservedPages {
         let max_pages = max_len.div_ceil(Shape::<T>::SLOTS);
         if max_pages == 0 || max_pages > Shape::<T>::MAX_PAGES {
             let most = Shape::<T>::MAX_PAGES << Shape::<T>::SHIFT;
-            return Err(TryAllocError::out_of_range(max_len, most));
+            return Err(TryAllocError::count_out_of_range(max_len, most));
         }
         let area = |bytes: usize| {
             let overflow = TryAllocError::overflow::<T>(max_len);
@@ -221,7 +221,7 @@ unsafe impl Slots for ReservedPages {
     fn append<T>(&mut self) -> Result<(), TryAllocError> {
         let pages = self.infos.len() + 1;
         if pages > self.max_pages {
-            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+            return Err(TryAllocError::limit_reached::<T>(self.max_pages << Shape::<T>::SHIFT));
         }
         let info = Layout::new::<Info>();
         let refused = TryAllocError::new(ErrorKind::Backing, info, 0);

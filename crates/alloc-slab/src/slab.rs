@@ -233,7 +233,8 @@ impl<T, S: Store> Slab<T, S> {
 
     /// Moves into the slab what `make` returns for the key that it will have.
     ///
-    /// If `make` panics, the slab is as it was, but for a page it may have taken.
+    /// If `make` panics, the slab is as it was, but for a page it may have taken; a later value has the
+    /// key.
     ///
     /// # Panics
     ///

@@ -32,7 +32,7 @@
 //! `Drop`: this table does, and drops the values through a function pointer; the slab has a
 //! `PhantomData` that owns a `T`.
 
-use alloc_core::{ErrorKind, Layout, TryAllocError};
+use alloc_core::TryAllocError;
 
 use crate::key::{GENERATION, GENERATION_SHIFT, Key};
 use crate::seed;
@@ -425,7 +425,7 @@ impl<S: Slots> Table<S> {
             return Err(TryAllocError::indices_exhausted::<T>(most));
         }
         if needed > self.limit.saturating_sub(self.slots) {
-            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+            return Err(TryAllocError::limit_reached::<T>(self.limit));
         }
         let mut last = None;
         while self.capacity() - self.len() < count {
@@ -445,7 +445,7 @@ impl<S: Slots> Table<S> {
             room = Shape::<T>::SLOTS;
         }
         if room == 0 {
-            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+            return Err(TryAllocError::limit_reached::<T>(self.limit));
         }
         if self.first_generation == 0 {
             self.first_generation = seed::first_generation();

@@ -68,7 +68,7 @@ impl<T, S: Store> Slab<T, S> {
     /// # Panics
     ///
     /// If `rekey` panics: the value that it was told of, and those it was not yet told of, stay where
-    /// they are under the keys they had.
+    /// they are under the keys they had; a later value has the key that it was told last.
     ///
     /// # Examples
     ///

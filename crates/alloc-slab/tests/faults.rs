@@ -350,3 +350,76 @@ fn a_forgotten_object_is_dropped_with_its_cache() {
     drop(cache);
     assert_eq!(dropped.get(), 3);
 }
+
+/// An object whose restoring and whose drop take others from the cache it is lent by.
+struct Greedy {
+    cache: Cell<Option<&'static ObjectCache<Greedy>>>,
+    number: u32,
+}
+
+thread_local! {
+    static MADE: Cell<u32> = const { Cell::new(0) };
+}
+
+fn make_greedy() -> Greedy {
+    MADE.set(MADE.get() + 1);
+    Greedy { cache: Cell::new(None), number: MADE.get() }
+}
+
+impl Drop for Greedy {
+    fn drop(&mut self) {
+        let Some(cache) = self.cache.take() else { return };
+        let (one, two) = (cache.take(), cache.take());
+        assert!(one.number != two.number && one.number != self.number && two.number != self.number);
+    }
+}
+
+#[test]
+fn restoring_and_dropping_an_object_may_take_others_from_its_cache() {
+    let cache: &'static ObjectCache<Greedy> = Box::leak(Box::new(
+        ObjectCache::new(make_greedy as fn() -> Greedy).with_restore(|object| {
+            if let Some(cache) = object.cache.get() {
+                let other = cache.take();
+                assert!(other.number != object.number, "lent twice");
+                // It goes back before the one that is being restored does.
+            }
+        }),
+    ));
+    for round in 0..300 {
+        let object = cache.take();
+        object.cache.set(Some(cache));
+        if round % 3 == 0 {
+            Cached::discard(object);
+        } else {
+            drop(object);
+            cache.take().cache.set(None);
+        }
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.lent, stats.evictions), (0, 100));
+    assert_eq!(stats.misses, stats.idle as u64 + 100);
+    let all: Vec<_> = (0..stats.idle).map(|_| cache.take()).collect();
+    let mut numbers: Vec<u32> = all.iter().map(|object| object.number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!((numbers.len(), cache.stats().idle), (stats.idle, 0), "each once");
+    all.iter().for_each(|object| object.cache.set(None));
+}
+
+#[test]
+fn values_larger_than_any_page_are_refused_and_nothing_is_taken() {
+    type Huge = [u8; isize::MAX as usize / 8];
+    let backing = Checked::new(Global);
+    let mut slab = Slab::<Huge, _>::new_in(&backing);
+    for count in [1, 64, usize::MAX] {
+        let error = slab.try_reserve(count).unwrap_err();
+        assert_eq!(error.kind() == ErrorKind::CapacityOverflow, count != usize::MAX, "{error}");
+    }
+    assert!(slab.try_vacant_entry().is_err());
+    assert_eq!((slab.trim(), slab.compact(|_, _, _| {}), slab.stats().capacity), (0, 0, 0));
+    assert!(slab.iter().next().is_none());
+    drop(slab);
+    assert_eq!(backing.live_blocks(), 0);
+    let error = Slab::<Huge>::try_with_capacity(1).map(|_| ()).unwrap_err();
+    assert_eq!((error.kind(), error.size()), (ErrorKind::CapacityOverflow, usize::MAX), "a page");
+}

@@ -224,7 +224,10 @@ fn reserving_is_kept_and_refused_in_time() {
     assert!(slab.values().map(|value| value[0]).eq(0..1000), "filled from the lowest slot on");
     let error = slab.try_reserve(usize::MAX).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::IndicesExhausted);
-    assert_eq!(error.to_string(), format!("all {} indices are in use", error.remaining_bytes()));
+    assert_eq!(
+        error.to_string(),
+        format!("more values than the {} indices that there are", error.remaining_bytes())
+    );
 }
 
 #[test]
@@ -281,6 +284,31 @@ fn values_are_dropped_where_they_stand() {
         empty(&mut slab);
         assert_eq!(dropped_at.get(), place);
     }
+}
+
+#[test]
+fn errors_name_the_value_and_the_limit() {
+    let mut slab = Slab::new().with_limit(2);
+    slab.extend([1u64, 2]);
+    let rejected = slab.try_insert(3).unwrap_err();
+    assert_eq!(rejected.to_string(), "no room for a value of 8 bytes: the limit is 2 values");
+    #[cfg(all(feature = "reserve", unix))]
+    {
+        let error = Slab::<u64, _>::try_reserved(0).unwrap_err();
+        let most = error.remaining_bytes();
+        let text = format!("a capacity of 0 values is not in 1..={most} values");
+        assert_eq!(error.to_string(), text);
+        assert!(u32::try_from(most).is_ok_and(|most| most > u32::MAX / 2), "{most}");
+    }
+}
+
+#[test]
+#[should_panic(
+    expected = "slab of 2 values: no room for a value of 8 bytes: the limit is 2 values"
+)]
+fn a_panic_names_the_limit() {
+    let mut slab = Slab::new().with_limit(2);
+    slab.extend([1u64, 2, 3]);
 }
 
 #[test]

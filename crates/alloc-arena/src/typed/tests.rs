@@ -14,7 +14,10 @@ fn the_index_space_ends_with_an_error_and_the_value_back() {
     let indices: Vec<_> = (0..MAX_INDICES).map(|n| arena.alloc_index(n)).collect();
     let rejected = arena.try_alloc_index(7).unwrap_err();
     assert_eq!(rejected.error().kind(), ErrorKind::IndicesExhausted);
-    assert_eq!(rejected.error().to_string(), std::format!("all {MAX_INDICES} indices are in use"));
+    assert_eq!(
+        rejected.error().to_string(),
+        std::format!("more values than the {MAX_INDICES} indices that there are")
+    );
     assert_eq!(rejected.into_value(), 7);
     assert_eq!(*arena.alloc(8), 8, "references need no index");
     assert!(indices.iter().all(|&index| arena[index] == index.to_usize()));
@@ -36,7 +39,7 @@ fn the_index_space_of_values_without_size_ends_too() {
 }
 
 #[test]
-#[should_panic(expected = "typed arena: all 1000 indices are in use")]
+#[should_panic(expected = "typed arena: more values than the 1000 indices that there are")]
 fn an_exhausted_index_space_panics_by_name() {
     let mut arena = TypedArena::with_capacity(5000);
     for n in 0..=MAX_INDICES {
