@@ -5,6 +5,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom, shuttle))]
 extern crate std;
 
+pub mod asymmetric;
 mod backoff;
 mod cache_padded;
 #[cfg(any(loom, shuttle))]

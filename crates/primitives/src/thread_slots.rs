@@ -124,6 +124,8 @@ pub struct ThreadSlots<T> {
     /// 0 until a thread first asks (I1).
     id: AtomicU64,
     head: AtomicPtr<Slot<T>>,
+    /// A statistic.
+    adoptions: AtomicU64,
     _values: PhantomData<T>,
 }
 
@@ -167,6 +169,7 @@ impl<T> ThreadSlots<T> {
             Self {
                 id: AtomicU64::new(0),
                 head: AtomicPtr::new(ptr::null_mut()),
+                adoptions: AtomicU64::new(0),
                 _values: PhantomData,
             }
         }
@@ -257,6 +260,13 @@ impl<T: Send> ThreadSlots<T> {
         self.walk().count()
     }
 
+    /// Counts how often a value passed from a thread that exited to another.
+    #[must_use]
+    pub fn adoptions(&self) -> u64 {
+        // ORD Relaxed: a statistic.
+        self.adoptions.load(Relaxed)
+    }
+
     /// Says whether no thread ever had a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -320,7 +330,11 @@ impl<T: Send> ThreadSlots<T> {
             return Ok(slot);
         }
         let slot = match self.adopt() {
-            Some(slot) => slot,
+            Some(slot) => {
+                // ORD Relaxed: a statistic.
+                self.adoptions.fetch_add(1, Relaxed);
+                slot
+            }
             None => {
                 let value = init().map_err(SlotError::Init)?;
                 // `init` may have asked this object, and a thread has one value.
