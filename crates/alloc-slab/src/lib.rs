@@ -22,6 +22,8 @@ mod slab_alloc;
 mod slots;
 mod stats;
 mod store;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod sync_slab;
 mod tidy;
 mod traits;
 
@@ -48,3 +50,5 @@ pub use crate::slab::Slab;
 pub use crate::slab_alloc::SlabAlloc;
 pub use crate::stats::SlabStats;
 pub use crate::store::Store;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use crate::sync_slab::{Ref, SyncDrain, SyncIterMut, SyncSlab, SyncSlabStats};
