@@ -353,57 +353,63 @@ fn a_forgotten_object_is_dropped_with_its_cache() {
 
 /// An object whose restoring and whose drop take others from the cache it is lent by.
 struct Greedy {
-    cache: Cell<Option<&'static ObjectCache<Greedy>>>,
+    takes: Cell<bool>,
     number: u32,
 }
 
 thread_local! {
     static MADE: Cell<u32> = const { Cell::new(0) };
+    static GREEDY: ObjectCache<Greedy> =
+        const { ObjectCache::new(make_greedy as fn() -> Greedy).with_restore(restore_greedy) };
 }
 
 fn make_greedy() -> Greedy {
     MADE.set(MADE.get() + 1);
-    Greedy { cache: Cell::new(None), number: MADE.get() }
+    Greedy { takes: Cell::new(false), number: MADE.get() }
+}
+
+fn restore_greedy(object: &mut Greedy) {
+    if object.takes.get() {
+        // It goes back before the one that is being restored does.
+        GREEDY.with(|cache| assert_ne!(cache.take().number, object.number, "lent twice"));
+    }
 }
 
 impl Drop for Greedy {
     fn drop(&mut self) {
-        let Some(cache) = self.cache.take() else { return };
-        let (one, two) = (cache.take(), cache.take());
-        assert!(one.number != two.number && one.number != self.number && two.number != self.number);
+        if self.takes.get() {
+            GREEDY.with(|cache| {
+                let (one, two) = (cache.take(), cache.take());
+                assert!(one.number != two.number, "lent twice");
+                assert!(one.number != self.number && two.number != self.number, "it is gone");
+            });
+        }
     }
 }
 
 #[test]
 fn restoring_and_dropping_an_object_may_take_others_from_its_cache() {
-    let cache: &'static ObjectCache<Greedy> = Box::leak(Box::new(
-        ObjectCache::new(make_greedy as fn() -> Greedy).with_restore(|object| {
-            if let Some(cache) = object.cache.get() {
-                let other = cache.take();
-                assert!(other.number != object.number, "lent twice");
-                // It goes back before the one that is being restored does.
+    GREEDY.with(|cache| {
+        for round in 0..300 {
+            let object = cache.take();
+            object.takes.set(true);
+            if round % 3 == 0 {
+                Cached::discard(object);
+            } else {
+                drop(object);
+                cache.take().takes.set(false);
             }
-        }),
-    ));
-    for round in 0..300 {
-        let object = cache.take();
-        object.cache.set(Some(cache));
-        if round % 3 == 0 {
-            Cached::discard(object);
-        } else {
-            drop(object);
-            cache.take().cache.set(None);
         }
-    }
-    let stats = cache.stats();
-    assert_eq!((stats.lent, stats.evictions), (0, 100));
-    assert_eq!(stats.misses, stats.idle as u64 + 100);
-    let all: Vec<_> = (0..stats.idle).map(|_| cache.take()).collect();
-    let mut numbers: Vec<u32> = all.iter().map(|object| object.number).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    assert_eq!((numbers.len(), cache.stats().idle), (stats.idle, 0), "each once");
-    all.iter().for_each(|object| object.cache.set(None));
+        let stats = cache.stats();
+        assert_eq!((stats.lent, stats.evictions), (0, 100));
+        assert_eq!(stats.misses, stats.idle as u64 + 100);
+        let all: Vec<_> = (0..stats.idle).map(|_| cache.take()).collect();
+        all.iter().for_each(|object| object.takes.set(false));
+        let mut numbers: Vec<u32> = all.iter().map(|object| object.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!((numbers.len(), cache.stats().idle), (stats.idle, 0), "each once");
+    });
 }
 
 #[test]
