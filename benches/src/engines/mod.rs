@@ -27,12 +27,15 @@ use allocator_api2::alloc::Allocator;
 
 use crate::case::{Engine, EngineSpec, Role};
 
+pub mod alloc_slab;
 pub mod arena;
 pub mod blink_alloc;
 pub mod boxes;
 pub mod bump_scope;
 pub mod bumpalo;
 pub mod dynstack;
+pub mod free_list;
+pub mod generational_arena;
 pub mod glibc;
 pub mod heap;
 pub mod ideal;
@@ -47,9 +50,13 @@ pub mod oxc;
 pub mod scoped_arena;
 pub mod scratch;
 pub mod shared;
+pub mod slab;
+pub mod slotmap;
+pub mod slots;
 pub mod snmalloc;
 pub mod stack;
 pub mod stack_allocator;
+pub mod thunderdome;
 pub mod typed_arena;
 
 /// What the tables say of an engine.

@@ -25,6 +25,9 @@ pub mod linear_programs;
 pub mod linear_shared;
 pub mod linear_typed;
 mod programs;
+pub mod slab;
+mod slab_churn;
+mod slab_iterate;
 pub mod stack;
 pub mod stack_boxes;
 pub mod stack_depot;
@@ -42,6 +45,7 @@ pub fn all() -> Vec<Case> {
     let mut cases = linear::cases();
     cases.extend(stack::cases());
     cases.extend(arena::cases());
+    cases.extend(slab::cases());
     cases.extend(arena_programs::cases());
     cases.extend(stack_programs::cases());
     cases
