@@ -199,7 +199,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[track_caller]
     pub fn rewind(&mut self, checkpoint: Checkpoint) {
         if let Err(error) = self.try_rewind(checkpoint) {
-            panic!("arena: {error}");
+            panic!("cannot rewind: {error}");
         }
     }
 

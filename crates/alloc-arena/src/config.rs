@@ -1,7 +1,7 @@
 //! [`ArenaConfig`]: how an arena's chunks grow, how much it may take, and how long it keeps what it
 //! does not use.
 
-use core::fmt;
+use alloc_core::ConfigError;
 
 use crate::chunk::HEADER_BYTES;
 
@@ -115,51 +115,3 @@ impl Default for ArenaConfig {
         Self::new()
     }
 }
-
-/// A configuration that no arena can have: the field, its value, and its limits.
-///
-/// ```
-/// use alloc_arena::{Arena, ArenaConfig};
-/// let error = Arena::<1>::try_with_config(ArenaConfig::new().first_chunk_bytes(100)).unwrap_err();
-/// assert_eq!(error.to_string(), "first_chunk_bytes is 100, not in 256..=2097152");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConfigError {
-    field: &'static str,
-    value: usize,
-    least: usize,
-    most: usize,
-}
-
-impl ConfigError {
-    const fn new(field: &'static str, value: usize, least: usize, most: usize) -> Self {
-        Self { field, value, least, most }
-    }
-
-    /// Returns the name of the setter whose value was refused.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-
-    /// Returns the value that was refused.
-    #[must_use]
-    pub const fn value(&self) -> usize {
-        self.value
-    }
-
-    /// Returns the least and the largest value that would be accepted.
-    #[must_use]
-    pub const fn limits(&self) -> (usize, usize) {
-        (self.least, self.most)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, least, most } = self;
-        write!(f, "{field} is {value}, not in {least}..={most}")
-    }
-}
-
-impl core::error::Error for ConfigError {}

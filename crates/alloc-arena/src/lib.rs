@@ -37,7 +37,7 @@ mod values;
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
-pub use alloc_core::{AllocStats, Coerce, ErrorKind, Rejected, TryAllocError};
+pub use alloc_core::{AllocStats, Coerce, ConfigError, ErrorKind, Rejected, TryAllocError};
 
 pub use crate::arena::Arena;
 pub use crate::boxed::ArenaBox;
@@ -45,7 +45,7 @@ pub use crate::builder::SliceBuilder;
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::chunks::{Chunk, Chunks};
 pub use crate::collect::{CollectIn, FromIteratorIn};
-pub use crate::config::{ArenaConfig, ConfigError};
+pub use crate::config::ArenaConfig;
 pub use crate::frame::{FrameGuard, Scope};
 pub use crate::stats::ArenaStats;
 #[cfg(feature = "std")]

@@ -158,7 +158,7 @@ impl<const MIN_ALIGN: usize> SyncArena<MIN_ALIGN> {
     pub fn with_config(config: ArenaConfig) -> Self {
         match Self::try_with_config(config) {
             Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
+            Err(error) => panic!("cannot make an arena: {error}"),
         }
     }
 
@@ -192,7 +192,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncArena<MIN_ALIGN, A> {
     pub fn with_config_in(config: ArenaConfig, backing: A) -> Self {
         match Self::try_with_config_in(config, backing) {
             Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
+            Err(error) => panic!("cannot make an arena: {error}"),
         }
     }
 

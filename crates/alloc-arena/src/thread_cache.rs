@@ -416,3 +416,13 @@ pub struct CacheStats {
     /// Chunks that found no room here and went back to the global allocator.
     pub refused: u64,
 }
+
+impl CacheStats {
+    /// Returns the share of the chunks looked for that were found here, from 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share is wanted to a few digits")]
+    pub fn hit_rate(&self) -> f64 {
+        let all = self.hits + self.misses;
+        if all == 0 { 0.0 } else { self.hits as f64 / all as f64 }
+    }
+}

@@ -138,8 +138,9 @@ impl<T> TypedArena<T> {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had.
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity: usize) -> Self {
         Self::with_capacity_in(capacity, Global)
     }
@@ -192,8 +193,9 @@ impl<T, A: Allocator> TypedArena<T, A> {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had.
+    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity_in(capacity: usize, backing: A) -> Self {
         match Self::try_with_capacity_in(capacity, backing) {
             Ok(arena) => arena,

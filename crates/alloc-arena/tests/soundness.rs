@@ -388,7 +388,7 @@ fn foreign_and_stale_checkpoints_are_refused_and_change_nothing() {
     other.rewind(foreign);
     let payload = catch_unwind(AssertUnwindSafe(|| arena.rewind(foreign))).unwrap_err();
     let text = payload.downcast_ref::<String>().expect("a formatted message");
-    assert_eq!(text, "arena: the checkpoint is another arena's");
+    assert_eq!(text, "cannot rewind: the checkpoint is another arena's");
 }
 
 #[test]

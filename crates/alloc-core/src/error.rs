@@ -171,6 +171,62 @@ impl fmt::Debug for TryAllocError {
 
 impl core::error::Error for TryAllocError {}
 
+/// A configuration that cannot be: the field, its value, and what it may be.
+///
+/// ```
+/// use alloc_core::ConfigError;
+/// let error = ConfigError::new("segment_bytes", 100, 16_384, 1 << 40);
+/// assert_eq!(error.to_string(), "segment_bytes is 100, not in 16384..=1099511627776");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConfigError {
+    field: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+}
+
+impl ConfigError {
+    /// Returns an error about `field`, whose `value` is not in `least..=most`.
+    #[must_use]
+    pub const fn new(field: &'static str, value: usize, least: usize, most: usize) -> Self {
+        Self { field, value, least, most }
+    }
+
+    /// Returns the name of the setter whose value was refused.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// Returns the value that was refused.
+    #[must_use]
+    pub const fn value(&self) -> usize {
+        self.value
+    }
+
+    /// Returns the least and the largest value that would be accepted.
+    #[must_use]
+    pub const fn limits(&self) -> (usize, usize) {
+        (self.least, self.most)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, least, most } = self;
+        write!(f, "{field} is {value}, not in {least}..={most}")
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError({self})")
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
 /// A value that found no room, handed back with the reason.
 ///
 /// Nothing is lost when memory runs out: [`into_value`](Self::into_value) returns the value.

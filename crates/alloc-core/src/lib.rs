@@ -24,7 +24,7 @@ pub mod design {}
 
 pub use crate::borrowed::Borrowed;
 pub use crate::coerce::Coerce;
-pub use crate::error::{ErrorKind, Rejected, TryAllocError};
+pub use crate::error::{ConfigError, ErrorKind, Rejected, TryAllocError};
 pub use crate::grow::{End, GrowInPlace};
 #[cfg(all(feature = "reserve", unix))]
 pub use crate::reserve::{ReserveError, Reserved};

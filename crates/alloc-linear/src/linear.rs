@@ -119,6 +119,7 @@ impl Linear {
     ///
     /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
         Self::with_capacity_in(capacity_bytes, Global)
     }
@@ -148,6 +149,7 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN> {
     ///
     /// If the memory cannot be had.
     #[must_use]
+    #[track_caller]
     pub fn with_min_align(capacity_bytes: usize) -> Self {
         Self::with_capacity_in(capacity_bytes, Global)
     }
@@ -166,6 +168,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     ///
     /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
         match Self::try_with_capacity_in(capacity_bytes, backing) {
             Ok(region) => region,
@@ -561,6 +564,21 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
 impl<const MIN_ALIGN: usize, A: GrowInPlace> Linear<MIN_ALIGN, A> {
     /// Returns a region of `capacity_bytes` that grows in place up to `max_bytes`.
     ///
+    /// # Panics
+    ///
+    /// If it cannot be had. See [`try_growing_in`](Self::try_growing_in).
+    #[must_use]
+    #[track_caller]
+    pub fn growing_in(capacity_bytes: usize, max_bytes: usize, backing: A) -> Self {
+        match Self::try_growing_in(capacity_bytes, max_bytes, backing) {
+            Ok(region) => region,
+            Err(error) => panic!("cannot make a region of {capacity_bytes} bytes: {error}"),
+        }
+    }
+
+    /// Returns a region of `capacity_bytes` that grows in place up to `max_bytes`, or the reason why
+    /// it cannot be had.
+    ///
     /// Blocks never move: the region is extended downwards, at least doubling, when a request
     /// finds no room.
     ///
@@ -590,6 +608,21 @@ impl<const MIN_ALIGN: usize, A: GrowInPlace> Linear<MIN_ALIGN, A> {
 #[cfg(all(feature = "reserve", unix))]
 impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
     /// Returns a region that grows in place over `max_bytes` of reserved address space.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be had. See [`try_reserved`](Self::try_reserved).
+    #[must_use]
+    #[track_caller]
+    pub fn reserved(max_bytes: usize) -> Self {
+        match Self::try_reserved(max_bytes) {
+            Ok(region) => region,
+            Err(error) => panic!("cannot reserve a region of {max_bytes} bytes: {error}"),
+        }
+    }
+
+    /// Returns a region that grows in place over `max_bytes` of reserved address space, or the reason
+    /// why it cannot be had.
     ///
     /// 64 KiB are committed at first; more follows as it is needed, at least doubling.
     ///

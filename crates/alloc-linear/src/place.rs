@@ -20,5 +20,5 @@ impl<T> NoDrop<T> {
 #[inline(never)]
 #[track_caller]
 pub(crate) fn no_room(error: TryAllocError) -> ! {
-    panic!("linear region: {error}")
+    panic!("region: {error}")
 }

@@ -135,10 +135,21 @@ impl SyncLinear {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
         Self::with_capacity_in(capacity_bytes, Global)
+    }
+
+    /// Returns a region of at least `capacity_bytes` from the global allocator, or the reason why
+    /// it cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_with_capacity_in`](Self::try_with_capacity_in).
+    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
+        Self::try_with_capacity_in(capacity_bytes, Global)
     }
 }
 
@@ -149,6 +160,7 @@ impl<const MIN_ALIGN: usize> SyncLinear<MIN_ALIGN> {
     ///
     /// If the memory cannot be had.
     #[must_use]
+    #[track_caller]
     pub fn with_min_align(capacity_bytes: usize) -> Self {
         Self::with_capacity_in(capacity_bytes, Global)
     }
@@ -167,6 +179,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     ///
     /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
         match Self::try_with_capacity_in(capacity_bytes, backing) {
             Ok(region) => region,
@@ -231,11 +244,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     ///
     /// If `block_bytes` is 0 or above `isize::MAX / 2`.
     #[must_use]
+    #[track_caller]
     pub fn with_block_bytes(mut self, block_bytes: usize) -> Self {
         let limit = isize::MAX.unsigned_abs() / 2;
         assert!(
             block_bytes != 0 && block_bytes <= limit,
-            "block_bytes is {block_bytes}, which is not in 1..={limit}"
+            "block_bytes is {block_bytes}, not in 1..={limit}"
         );
         self.block_bytes = block_bytes.next_multiple_of(Self::REGION_ALIGN);
         self

@@ -156,7 +156,7 @@ fn bad_reservations_name_value_and_limit() {
 
 fn growing<const MIN_ALIGN: usize>(max_bytes: usize) -> Linear<MIN_ALIGN, Reserved> {
     let backing = Reserved::new(max_bytes, End::Low).unwrap();
-    Linear::try_growing_in(max_bytes.min(65536), max_bytes, backing).unwrap()
+    Linear::growing_in(max_bytes.min(65536), max_bytes, backing)
 }
 
 #[test]

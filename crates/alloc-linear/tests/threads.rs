@@ -119,7 +119,7 @@ fn values_larger_than_a_block_and_the_empty_region() {
     assert_eq!(*empty.alloc(()), ());
     assert_eq!(empty.alloc_str(""), "");
     assert_eq!(empty.try_alloc(1u8).unwrap_err().error().kind(), ErrorKind::Full);
-    let error = SyncLinear::<1>::try_with_capacity_in(usize::MAX, alloc_core::Global).unwrap_err();
+    let error = SyncLinear::try_with_capacity(usize::MAX).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
 }
 

@@ -89,7 +89,7 @@ impl<T> Slab<T> {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had.
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
     #[track_caller]
     pub fn with_capacity(capacity: usize) -> Self {
@@ -117,7 +117,7 @@ impl<T, A: Allocator> Slab<T, Pages<A>> {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had.
+    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
     #[must_use]
     #[track_caller]
     pub fn with_capacity_in(capacity: usize, backing: A) -> Self {

@@ -1,6 +1,6 @@
 //! [`StackConfig`]: how a stack grows, and how far.
 
-use core::fmt;
+use alloc_core::ConfigError;
 
 /// How a [`Stack`](crate::Stack) takes memory from its backing.
 ///
@@ -70,45 +70,3 @@ impl Default for StackConfig {
         Self::new()
     }
 }
-
-/// A [`StackConfig`] that no stack can have: the field, its value and what it may be.
-///
-/// ```
-/// use alloc_stack::{Stack, StackConfig};
-/// let error = Stack::<1>::try_with_config(StackConfig::new().segment_bytes(100)).unwrap_err();
-/// assert!(error.to_string().starts_with("segment_bytes of 100 is not in 16384..="));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConfigError {
-    field: &'static str,
-    value: usize,
-    low: usize,
-    high: usize,
-}
-
-impl ConfigError {
-    pub(crate) const fn new(field: &'static str, value: usize, low: usize, high: usize) -> Self {
-        Self { field, value, low, high }
-    }
-
-    /// Returns the name of the field that was refused.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, low, high } = self;
-        write!(f, "{field} of {value} is not in {low}..={high}")
-    }
-}
-
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConfigError({self})")
-    }
-}
-
-impl core::error::Error for ConfigError {}

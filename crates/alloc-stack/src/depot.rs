@@ -125,6 +125,17 @@ pub struct DepotStats {
     pub idle_bytes: usize,
 }
 
+impl DepotStats {
+    /// Returns the share of leases that found a stack, from 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share is wanted to a few digits")]
+    pub fn hit_rate(&self) -> f64 {
+        let found = self.hits + self.steals;
+        let all = found + self.misses;
+        if all == 0 { 0.0 } else { found as f64 / all as f64 }
+    }
+}
+
 /// How a [`Depot`]'s stacks grow, and what it keeps of them.
 ///
 /// ```
@@ -211,13 +222,21 @@ impl<const MIN_ALIGN: usize> Depot<MIN_ALIGN> {
     ///
     /// # Panics
     ///
-    /// If no depot can be so. See [`try_with_config_in`](Self::try_with_config_in).
+    /// If no depot can be so. See [`try_with_config`](Self::try_with_config).
     #[must_use]
+    #[track_caller]
     pub fn with_config(config: DepotConfig) -> Self {
-        match Self::try_with_config_in(config, Global) {
-            Ok(depot) => depot,
-            Err(error) => panic!("cannot make a depot: {error}"),
-        }
+        Self::with_config_in(config, Global)
+    }
+
+    /// Returns a depot whose stacks grow, and are kept, as `config` says, or which field of it cannot
+    /// be.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_with_config_in`](Self::try_with_config_in).
+    pub fn try_with_config(config: DepotConfig) -> Result<Self, ConfigError> {
+        Self::try_with_config_in(config, Global)
     }
 }
 
@@ -230,8 +249,22 @@ impl<const MIN_ALIGN: usize, A: Allocator + Clone> Depot<MIN_ALIGN, A> {
         }
     }
 
-    /// Returns a depot whose stacks grow, and are kept, as `config` says, or which field of it cannot
-    /// be.
+    /// Returns a depot over `backing` whose stacks grow, and are kept, as `config` says.
+    ///
+    /// # Panics
+    ///
+    /// If no depot can be so. See [`try_with_config_in`](Self::try_with_config_in).
+    #[must_use]
+    #[track_caller]
+    pub fn with_config_in(config: DepotConfig, backing: A) -> Self {
+        match Self::try_with_config_in(config, backing) {
+            Ok(depot) => depot,
+            Err(error) => panic!("cannot make a depot: {error}"),
+        }
+    }
+
+    /// Returns a depot over `backing` whose stacks grow, and are kept, as `config` says, or which field
+    /// of it cannot be.
     ///
     /// # Errors
     ///

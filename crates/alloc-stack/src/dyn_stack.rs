@@ -144,13 +144,21 @@ impl<D: ?Sized> DynStack<D> {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
-        match Self::try_with_capacity_in(capacity_bytes, Global) {
-            Ok(stack) => stack,
-            Err(error) => panic!("cannot make a stack of {capacity_bytes} bytes: {error}"),
-        }
+        Self::with_capacity_in(capacity_bytes, Global)
+    }
+
+    /// Returns an empty stack with room for `capacity_bytes` of values and their footers, or the
+    /// reason why it cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_with_capacity_in`](Self::try_with_capacity_in).
+    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
+        Self::try_with_capacity_in(capacity_bytes, Global)
     }
 }
 
@@ -180,8 +188,23 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
         }
     }
 
-    /// Returns an empty stack with room for `capacity_bytes` of values and their footers, or the
-    /// reason why it cannot be had.
+    /// Returns an empty stack over `backing` with room for `capacity_bytes` of values and their
+    /// footers.
+    ///
+    /// # Panics
+    ///
+    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    #[must_use]
+    #[track_caller]
+    pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
+        match Self::try_with_capacity_in(capacity_bytes, backing) {
+            Ok(stack) => stack,
+            Err(error) => panic!("cannot make a stack of {capacity_bytes} bytes: {error}"),
+        }
+    }
+
+    /// Returns an empty stack over `backing` with room for `capacity_bytes` of values and their
+    /// footers, or the reason why it cannot be had.
     ///
     /// # Errors
     ///
@@ -426,8 +449,9 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
         while rest.0.pop() {}
     }
 
-    /// Gives memory that no value uses back to the backing.
-    pub fn trim(&mut self) {
+    /// Gives memory that no value uses back to the backing; returns how many bytes that were.
+    pub fn trim(&mut self) -> usize {
+        let held = self.segments.reserved_bytes();
         if self.top == self.base
             && !self.retreat()
             && let Some(segment) = self.segments.current.take()
@@ -439,6 +463,7 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
             unsafe { self.segments.keep(segment) };
         }
         self.segments.trim();
+        held - self.segments.reserved_bytes()
     }
 
     /// Returns the number of values.

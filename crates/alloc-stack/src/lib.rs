@@ -30,12 +30,12 @@ mod values;
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
-pub use alloc_core::{AllocStats, Coerce, ErrorKind, Rejected, TryAllocError};
+pub use alloc_core::{AllocStats, Coerce, ConfigError, ErrorKind, Rejected, TryAllocError};
 
 pub use crate::boxed::StackBox;
 #[cfg(target_has_atomic = "64")]
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
-pub use crate::config::{ConfigError, StackConfig};
+pub use crate::config::StackConfig;
 #[cfg(feature = "std")]
 pub use crate::depot::{Depot, DepotConfig, DepotStats, Lease};
 pub use crate::dyn_stack::{DynIter, DynIterMut, DynStack};

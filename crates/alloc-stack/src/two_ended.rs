@@ -136,17 +136,41 @@ impl TwoEnded {
     ///
     /// # Panics
     ///
-    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
-        match Self::try_with_capacity_in(capacity_bytes, Global) {
-            Ok(region) => region,
-            Err(error) => panic!("cannot make a region of {capacity_bytes} bytes: {error}"),
-        }
+        Self::with_capacity_in(capacity_bytes, Global)
+    }
+
+    /// Returns a region of at least `capacity_bytes` from the global allocator, or the reason why it
+    /// cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_with_capacity_in`](Self::try_with_capacity_in).
+    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
+        Self::try_with_capacity_in(capacity_bytes, Global)
     }
 }
 
 impl<A: Allocator> TwoEnded<A> {
+    /// Returns a region of at least `capacity_bytes` from `backing`.
+    ///
+    /// # Panics
+    ///
+    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
+    #[must_use]
+    #[track_caller]
+    pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
+        match Self::try_with_capacity_in(capacity_bytes, backing) {
+            Ok(region) => region,
+            Err(error) => {
+                panic!("cannot make a two-ended region of {capacity_bytes} bytes: {error}")
+            }
+        }
+    }
+
     /// Returns a region of at least `capacity_bytes` from `backing`, or the reason why it cannot be
     /// had.
     ///

@@ -69,6 +69,7 @@ fn exited_threads_leave_their_stacks_to_all() {
     let stats = depot.stats();
     assert_eq!((stats.misses, stats.idle), (2, 1), "a hundred threads, one stack: {stats:?}");
     assert_eq!((stats.hits, stats.steals), (99, 0), "each took over the places of the last");
+    assert_eq!(stats.hit_rate(), 99.0 / 101.0);
     depot.with(|_| ());
     assert_eq!(depot.stats().steals, 1, "a thread that was always there may have it, too");
     drop(own);
@@ -213,15 +214,15 @@ fn refusals_of_memory_come_as_errors() {
 
 #[test]
 fn configurations_that_cannot_be_are_named() {
-    let error = Depot::<1, _>::try_with_config_in(small().keep_bytes(100), Global).unwrap_err();
-    assert_eq!(error.field(), "keep_bytes");
-    assert!(error.to_string().starts_with("keep_bytes of 100 is not in 16384..="), "{error}");
+    let error = Depot::<1>::try_with_config(small().keep_bytes(100)).unwrap_err();
+    assert_eq!((error.field(), error.value()), ("keep_bytes", 100));
+    assert!(error.to_string().starts_with("keep_bytes is 100, not in 16384..="), "{error}");
     let stack = StackConfig::new().segment_bytes(1);
     let error = Depot::<1, _>::try_with_config_in(DepotConfig::new().stack(stack), Global);
     assert_eq!(error.unwrap_err().field(), "segment_bytes");
     let caught = catch_unwind(|| Depot::<1>::with_config(small().keep_bytes(0)));
     let message = *caught.unwrap_err().downcast::<String>().unwrap();
-    assert!(message.starts_with("cannot make a depot: keep_bytes of 0"), "{message}");
+    assert!(message.starts_with("cannot make a depot: keep_bytes is 0"), "{message}");
     assert_eq!(Depot::<1>::with_config(small()).config(), small());
 }
 

@@ -256,7 +256,8 @@ fn one_spare_is_kept_the_longest_and_trim_returns_everything() {
     assert_eq!(backing.live_blocks(), 2, "the lowest and a spare");
     assert!(backing.live_bytes() < longest);
     assert_eq!(stack.stats().reserved_bytes, backing.live_bytes());
-    stack.trim();
+    let held = backing.live_bytes();
+    assert_eq!(stack.trim(), held);
     assert_eq!((backing.live_blocks(), stack.stats().reserved_bytes), (0, 0));
     push(&mut stack, 2, 1);
     stack.trim();
@@ -495,8 +496,7 @@ fn the_infallible_push_names_what_was_refused() {
 fn capacities_at_their_limits() {
     const MAX: usize = isize::MAX.unsigned_abs();
     for capacity_bytes in [MAX - 40, MAX, MAX + 1, usize::MAX - 47, usize::MAX] {
-        let error =
-            DynStack::<dyn Any, _>::try_with_capacity_in(capacity_bytes, Global).unwrap_err();
+        let error = DynStack::<dyn Any>::try_with_capacity(capacity_bytes).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CapacityOverflow, "{capacity_bytes}");
     }
     let refused = FailAt::new(Global, 1);

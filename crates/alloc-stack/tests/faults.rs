@@ -178,9 +178,9 @@ fn capacities_hold_what_they_say() {
 #[test]
 fn bad_configurations_name_field_value_and_limit() {
     for (config, field) in [
-        (StackConfig::new().segment_bytes(16 * 1024 - 1), "segment_bytes of 16383 is not in 16384"),
-        (StackConfig::new().segment_bytes(usize::MAX), "segment_bytes of 18446744073709551615"),
-        (StackConfig::new().limit_bytes(100), "limit_bytes of 100 is not in 65536"),
+        (StackConfig::new().segment_bytes(16 * 1024 - 1), "segment_bytes is 16383, not in 16384"),
+        (StackConfig::new().segment_bytes(usize::MAX), "segment_bytes is 18446744073709551615"),
+        (StackConfig::new().limit_bytes(100), "limit_bytes is 100, not in 65536"),
     ] {
         let error = Stack::try_with_config(config).unwrap_err();
         assert!(error.to_string().starts_with(field), "{error}");

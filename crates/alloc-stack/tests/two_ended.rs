@@ -344,14 +344,14 @@ fn backings_that_refuse_lend_more_or_are_borrowed() {
     let error = TwoEnded::try_with_capacity_in(64, FailAt::new(Global, 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Backing);
     for capacity_bytes in [usize::MAX, isize::MAX.unsigned_abs() - 14] {
-        let error = TwoEnded::try_with_capacity_in(capacity_bytes, Global).unwrap_err();
+        let error = TwoEnded::try_with_capacity(capacity_bytes).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
     }
     let mut empty = TwoEnded::with_capacity(0);
     let (mut low, _) = empty.ends();
     assert_eq!(low.frame().scope().try_alloc(1u8).unwrap_err().error().kind(), ErrorKind::Full);
     let checked = Checked::new(Global);
-    drop(TwoEnded::try_with_capacity_in(100, &checked).unwrap());
+    drop(TwoEnded::with_capacity_in(100, &checked));
     assert_eq!(checked.live_blocks(), 0);
     let mut buffer = [MaybeUninit::uninit(); 256];
     let mut region = TwoEnded::try_with_capacity_in(128, Borrowed::new(&mut buffer)).unwrap();

@@ -21,10 +21,12 @@ impl Arena {
     ///
     /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
-        let arena = Self::new();
-        arena.reserve(capacity_bytes);
-        arena
+        match Self::try_with_capacity(capacity_bytes) {
+            Ok(arena) => arena,
+            Err(error) => panic!("cannot make an arena of {capacity_bytes} bytes: {error}"),
+        }
     }
 
     /// Returns an arena whose first chunk has room for `capacity_bytes`, or the reason why it cannot
@@ -72,7 +74,7 @@ impl<const MIN_ALIGN: usize> Arena<MIN_ALIGN> {
     pub fn with_config(config: ArenaConfig) -> Self {
         match Self::try_with_config(config) {
             Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
+            Err(error) => panic!("cannot make an arena: {error}"),
         }
     }
 
@@ -110,7 +112,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     pub fn with_config_in(config: ArenaConfig, backing: A) -> Self {
         match Self::try_with_config_in(config, backing) {
             Ok(arena) => arena,
-            Err(error) => panic!("arena: {error}"),
+            Err(error) => panic!("cannot make an arena: {error}"),
         }
     }
 

@@ -3,7 +3,8 @@
 use alloc_core::{Allocator, Global, TryAllocError};
 
 use super::Stack;
-use crate::config::{ConfigError, StackConfig};
+use crate::ConfigError;
+use crate::config::StackConfig;
 
 impl Stack {
     /// Returns a stack that takes no memory until it is first used.
@@ -18,6 +19,7 @@ impl Stack {
     ///
     /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity(capacity_bytes: usize) -> Self {
         Self::with_capacity_in(capacity_bytes, Global)
     }
@@ -39,6 +41,7 @@ impl Stack {
     ///
     /// If no stack can be so. See [`try_with_config`](Self::try_with_config).
     #[must_use]
+    #[track_caller]
     pub fn with_config(config: StackConfig) -> Self {
         Self::with_config_in(config, Global)
     }
@@ -81,6 +84,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
     #[must_use]
+    #[track_caller]
     pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
         match Self::try_with_capacity_in(capacity_bytes, backing) {
             Ok(stack) => stack,
@@ -110,6 +114,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// If no stack can be so. See [`try_with_config_in`](Self::try_with_config_in).
     #[must_use]
+    #[track_caller]
     pub fn with_config_in(config: StackConfig, backing: A) -> Self {
         match Self::try_with_config_in(config, backing) {
             Ok(stack) => stack,
