@@ -57,6 +57,8 @@ mod part;
 mod reclaim;
 mod slot;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -75,7 +77,7 @@ use self::directory::Directory;
 use self::grow::Growth;
 use self::page::{Page, PageRef};
 use self::part::{BATCH, Part};
-use self::slot::{Slot, removed};
+use self::slot::{Slot, is_last, removed};
 use crate::key::{GENERATION, Key};
 
 /// Values of one type that many threads share, each under a [`Key`] of its own.
@@ -188,7 +190,6 @@ impl<T, A: Allocator> SyncSlab<T, A> {
 
     #[cold]
     fn new_part(&self) -> Part<T> {
-        asymmetric::prepare();
         Part::new(self.batch())
     }
 
@@ -356,13 +357,39 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         let page = self.page_of(key)?;
         let slot = page.slot(key.slot());
         let part = self.part();
-        let bits = key.to_bits();
+        if !page.is_private_to(part) {
+            return self.get_shared(part, page, slot, key.to_bits());
+        }
+        let hazard = part.hazards.protect(key.to_bits());
+        if !cfg!(bug = "guard-without-a-fence") {
+            // It was private, so fences are asymmetric (G4).
+            asymmetric::light_expedited();
+        }
+        // ORD Relaxed: the value was written by this thread, or by one whose part came to us after it
+        // exited, along the edge of `ThreadSlots`.
+        if slot.state.load(Relaxed) != key.to_bits() {
+            hazards::release(hazard);
+            return None;
+        }
+        // SAFETY: Y2, on an own page.
+        Some(unsafe { Ref::new(slot, hazard) })
+    }
+
+    /// As [`get`](Self::get), where other threads may be in the page.
+    #[inline(never)]
+    fn get_shared<'a>(
+        &'a self,
+        part: &'a Part<T>,
+        page: PageRef<'a, T>,
+        slot: &'a Slot<T>,
+        bits: u64,
+    ) -> Option<Ref<'a, T>> {
+        // ORD Relaxed: as in `remove`; spares a page that it is opened for a stale key.
+        if slot.state.load(Relaxed) != bits {
+            return None;
+        }
         let is_own = page.is_of(part);
         if !is_own {
-            // ORD Relaxed: as in `remove`; spares a page that it is opened for a stale key.
-            if slot.state.load(Relaxed) != bits {
-                return None;
-            }
             page.enter();
         }
         let hazard = part.hazards.protect(bits);
@@ -426,12 +453,14 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         let Some(page) = self.page_of(key) else { return false };
         let slot = page.slot(key.slot());
         let bits = key.to_bits();
-        // ORD Relaxed: another key is another key for ever (L1); the same one is only a guess.
+        // Before the state is loaded: the part may come to us now, from a thread that removed the value.
+        let part = self.part();
+        // ORD Relaxed: another key is another key for ever (L1). The same one: on a private page it is our
+        // own store, or ordered by the edge of `ThreadSlots` along which the part came; else a guess.
         if slot.state.load(Relaxed) != bits {
             return false;
         }
-        let part = self.part();
-        if !(page.is_of(part) && page.is_private() && page.announce(bits)) {
+        if !(page.is_private_to(part) && page.announce(part, bits)) {
             return self.remove_shared(part, page, slot, bits);
         }
         // ORD Relaxed: nothing is read through a removed state; `announce` orders it for those who come
@@ -441,14 +470,13 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         if part.hazards.hold(bits) && !cfg!(bug = "own-guards-are-not-asked") {
             self.retire(part, slot);
         } else {
-            // SAFETY: Y1: removed by the owner of a private page, no guard; this thread's part.
-            unsafe { self.drop_at_once(part, slot) };
+            // SAFETY: 1. removed just now; 2. Y1: by the owner of a private page, and no guard.
+            unsafe { self.drop_at_once(part, slot, is_last(bits)) };
         }
         true
     }
 
     /// As [`remove`](Self::remove), where another thread may be at the same slot.
-    #[cold]
     #[inline(never)]
     fn remove_shared(
         &self,

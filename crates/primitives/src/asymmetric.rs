@@ -72,6 +72,23 @@ pub fn light() {
     }
 }
 
+/// As [`light`], for callers who know that [`is_expedited`] returned `true`: no instruction at all.
+///
+/// # Concurrency
+///
+/// Wait-free.
+#[inline(always)]
+pub fn light_expedited() {
+    if MODELLED {
+        full();
+    } else {
+        // ORD Relaxed: F1.
+        debug_assert!(MODE.load(Relaxed) == EXPEDITED, "`is_expedited` was not asked, or said no");
+        // The processor's part is `heavy`'s (F2).
+        compiler_fence(SeqCst);
+    }
+}
+
 /// Orders what this thread did before against what it does after, for every thread that calls
 /// [`light`] or `heavy`.
 ///
@@ -115,23 +132,16 @@ fn settle() {
     let _ = MODE.compare_exchange(UNKNOWN, mode, Relaxed, Relaxed);
 }
 
-/// Prepares the process for [`light`] to cost nothing: asks the kernel, unless somebody did.
-///
-/// Without it the first [`heavy`] does so, and fences are run until then.
-#[inline]
-pub fn prepare() {
+/// Returns whether [`light`] costs no fence, from now on and for ever; asks the kernel, unless somebody
+/// did. Under a model it says so, too, for what depends on it to be modelled.
+#[must_use]
+pub fn is_expedited() -> bool {
     // ORD Relaxed: F1: asking twice does no harm.
     if !MODELLED && MODE.load(Relaxed) == UNKNOWN {
         settle();
     }
-}
-
-/// Returns whether [`light`] costs no fence from now on.
-#[must_use]
-pub fn is_expedited() -> bool {
-    prepare();
     // ORD Relaxed: F1.
-    !MODELLED && MODE.load(Relaxed) == EXPEDITED
+    MODELLED || MODE.load(Relaxed) == EXPEDITED
 }
 
 #[cfg(all(feature = "std", target_os = "linux"))]

@@ -169,7 +169,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     }
 
     /// Drops the values in the limbo of every part. Guards that are left were forgotten.
-    fn drop_limbo(&mut self) {
+    pub(super) fn drop_limbo(&mut self) {
         // SAFETY: the slab is borrowed exclusively.
         self.parts.for_each_shared(|part| unsafe { part.hazards.clear() });
         self.parts.for_each_shared(|part| {

@@ -13,7 +13,7 @@ use super::slot::Slot;
 use crate::seed;
 
 /// The largest number of slots that all indices could name; few in the tests of this crate.
-const INDICES: usize = if cfg!(test) { 1 << 14 } else { u32::MAX as usize };
+pub(super) const INDICES: usize = if cfg!(test) { 1 << 14 } else { u32::MAX as usize };
 
 /// What is changed under a lock when the slab grows.
 pub(super) struct Growth {

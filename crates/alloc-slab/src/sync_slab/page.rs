@@ -1,29 +1,31 @@
 //! [`Page`]: slots of one owner, private to it until another thread comes.
 //!
 //! ```text
-//!   [ owner | removing | mode | usable ][ slot | slot | slot | .. ]      one block of the backing
+//!   [ owner | private to | removing | shared | usable ][ slot | slot | slot | .. ]   one block of the backing
 //!
-//!   mode   PRIVATE ──▶ OPENING ──▶ SHARED            back to PRIVATE only by `&mut SyncSlab`
-//!             first access by another thread, once a page, with one heavy fence
+//!   private to   owner ──▶ nobody            first access by another thread, once a page:
+//!   shared         0   ───────────▶ 1        a heavy fence lies between the two
 //! ```
 //!
 //! The owner removes from its private page by plain stores, and drops the value at once. Another thread
 //! that comes opens the page first; from then on everybody removes by compare-exchange, and values
-//! are dropped after the last guard.
+//! are dropped after the last guard. Only `&mut SyncSlab` makes a page private again. Where the
+//! platform has no asymmetric fences, pages are shared from the beginning.
 //!
 //! # Invariants
 //!
-//! * **G1** `mode` only rises while the slab is shared.
-//! * **G2** who is not the owner looks at a slot's value, or removes it, only after it saw `SHARED`, and
+//! * **G1** while the slab is shared, `private_to` only turns to null, and `shared` only to 1.
+//! * **G2** who is not the owner looks at a slot's value, or removes it, only after it saw `shared`, and
 //!   then read another key than the slot's in `removing`.
 //! * **G3** the owner removes without compare-exchange only after it wrote the key to `removing`, and
-//!   then read `PRIVATE`.
+//!   then still found the page private.
+//! * **G4** a page is private only if fences are asymmetric for good (`asymmetric::is_expedited`).
 //!
-//! G2 and G3 exclude each other for one key. Owner: store `removing`, light fence, load `mode`. Other:
-//! store `mode`, heavy fence, load `removing`. If the owner's fence is first, the other sees the key, or
-//! a later one, and then also the state that the owner stored in between. If the other's is first, the
-//! owner sees that the page is not private. A thread that did not open the page itself has read `SHARED`,
-//! which was stored after a heavy fence.
+//! G2 and G3 exclude each other for one key. Owner: store `removing`, light fence, load `private_to`. Other:
+//! store `private_to`, heavy fence, load `removing`. If the owner's fence is first, the other sees the
+//! key, or a later one, and then also the state that the owner stored in between. If the other's is
+//! first, the owner sees that the page is not private. A thread that did not open the page itself has
+//! read `shared`, which was stored after a heavy fence.
 //!
 //! A key once seen in `removing` is taken for removed by all others: its owner is about to, or lost
 //! against a third thread that already has.
@@ -40,17 +42,10 @@ use alloc_core::{Layout, TryAllocError};
 use primitives::asymmetric;
 use primitives::sync::MODELLED;
 use primitives::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use primitives::sync::atomic::{AtomicU32, AtomicU64};
+use primitives::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 
 use super::part::Part;
 use super::slot::Slot;
-
-/// Only the owner has accessed the page.
-const PRIVATE: u32 = 0;
-/// Another thread is about to.
-const OPENING: u32 = 1;
-/// Any thread may.
-const SHARED: u32 = 2;
 
 /// Bytes that a page has about, unless its values are large.
 const PAGE_BYTES: usize = 64 << 10;
@@ -66,7 +61,10 @@ pub(super) struct Page<T> {
     owner: NonNull<Part<T>>,
     /// The key that the owner removed last from the page, or is about to (G3).
     removing: AtomicU64,
-    mode: AtomicU32,
+    /// The owner, as long as no other thread has come; then null.
+    private_to: AtomicPtr<Part<T>>,
+    /// Whether any thread may access the page.
+    shared: AtomicBool,
     /// Slots in use; fewer than there are where a limit says so.
     usable: u32,
     /// Where the slots begin.
@@ -118,10 +116,12 @@ impl<T> Page<T> {
         generation: u32,
     ) -> NonNull<Slot<T>> {
         debug_assert!(usable - 1 < Self::SLOTS && generation != 0 && generation.is_multiple_of(2));
+        let (private_to, shared) = Self::closed(owner);
         let head = Self {
             owner,
             removing: AtomicU64::new(0),
-            mode: AtomicU32::new(PRIVATE),
+            private_to: AtomicPtr::new(private_to),
+            shared: AtomicBool::new(shared),
             #[expect(clippy::cast_possible_truncation, reason = "clause 2")]
             usable: usable as u32,
             slots: [],
@@ -145,6 +145,15 @@ impl<T> Page<T> {
             }
         }
         Self::slot_of(place, 0)
+    }
+
+    /// What `private_to` and `shared` are at first (G4).
+    fn closed(owner: NonNull<Part<T>>) -> (*mut Part<T>, bool) {
+        if asymmetric::is_expedited() {
+            (owner.as_ptr(), false)
+        } else {
+            (core::ptr::null_mut(), true)
+        }
     }
 
     /// Unmakes a page: from here on it is memory.
@@ -231,31 +240,32 @@ impl<'a, T> PageRef<'a, T> {
         self.head().usable
     }
 
-    /// Whether only the owner has accessed the page so far: a guess, and to be asked by the owner.
+    /// Whether `part` is the owner, and no other thread has come: a guess unless a fence is before it.
     #[inline(always)]
-    pub(super) fn is_private(self) -> bool {
-        // ORD Relaxed: a guess unless a fence is before it (`announce`).
-        self.head().mode.load(Relaxed) == PRIVATE
+    pub(super) fn is_private_to(self, part: &Part<T>) -> bool {
+        // ORD Relaxed: a guess, but in `announce`, where the fence orders it.
+        core::ptr::eq(self.head().private_to.load(Relaxed), part)
     }
 
-    /// Says that the owner is about to remove `key`; returns whether it may do so without
-    /// compare-exchange, and drop the value at once (G3).
+    /// Says that `part`, to which the page was private a moment ago, is about to remove `key`; returns
+    /// whether it may do so without compare-exchange, and drop the value at once (G3).
     #[inline(always)]
-    pub(super) fn announce(self, key: u64) -> bool {
+    pub(super) fn announce(self, part: &Part<T>, key: u64) -> bool {
         // ORD[private-removal] Release → Acquire in `is_removing`: the state stored by the removal before
         // this one is seen by whoever sees this key.
         self.head().removing.store(key, Release);
         if !cfg!(bug = "announced-without-a-fence") {
-            asymmetric::light();
+            // It was private, so fences are asymmetric (G4).
+            asymmetric::light_expedited();
         }
-        cfg!(bug = "removal-trusts-its-first-look") || self.is_private()
+        cfg!(bug = "removal-trusts-its-first-look") || self.is_private_to(part)
     }
 
     /// Lets the calling thread, which is not the owner, access the page (G2).
     #[inline(always)]
     pub(super) fn enter(self) {
         // ORD[page-open] Acquire ← Release in `open`: its heavy fence is before what we load next.
-        if self.head().mode.load(Acquire) != SHARED {
+        if !self.head().shared.load(Acquire) {
             self.open();
         }
     }
@@ -263,15 +273,13 @@ impl<'a, T> PageRef<'a, T> {
     #[cold]
     #[inline(never)]
     fn open(self) {
-        let mode = &self.head().mode;
-        // ORD Relaxed Relaxed: ordered by the fence below (G3); if another thread is opening the page as
-        // well, its store is before our fence, too.
-        let _ = mode.compare_exchange(PRIVATE, OPENING, Relaxed, Relaxed);
+        // ORD Relaxed: ordered by the fence below (G3).
+        self.head().private_to.store(core::ptr::null_mut(), Relaxed);
         if !cfg!(bug = "page-opens-without-a-fence") {
             asymmetric::heavy();
         }
         // ORD[page-open] Release → Acquire in `enter`.
-        mode.store(SHARED, Release);
+        self.head().shared.store(true, Release);
     }
 
     /// Whether the owner took `key` out while the page was private, or is about to. Asked before the
@@ -286,7 +294,7 @@ impl<'a, T> PageRef<'a, T> {
     /// Whether other threads have come.
     pub(super) fn is_shared(self) -> bool {
         // ORD Relaxed: a statistic.
-        self.head().mode.load(Relaxed) != PRIVATE
+        self.head().shared.load(Relaxed)
     }
 
     /// Makes the page private to its owner again.
@@ -295,8 +303,11 @@ impl<'a, T> PageRef<'a, T> {
     ///
     /// 1. The slab is borrowed exclusively.
     pub(super) unsafe fn close(self) {
+        let (private_to, shared) = Page::closed(self.head().owner);
         // ORD Relaxed: clause 1: ordered by what made the borrow exclusive, and by what ends it.
-        self.head().mode.store(PRIVATE, Relaxed);
+        self.head().private_to.store(private_to, Relaxed);
+        // ORD Relaxed: as above.
+        self.head().shared.store(shared, Relaxed);
         // ORD Relaxed: as above.
         self.head().removing.store(0, Relaxed);
     }

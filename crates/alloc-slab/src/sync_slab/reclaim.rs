@@ -24,11 +24,13 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// # Safety
     ///
     /// 1. The slot was removed by this thread, and its page is of `part`, this thread's;
-    /// 2. nobody has a guard of the value, or can get one.
+    /// 2. nobody has a guard of the value, or can get one;
+    ///
+    /// and `is_last` says whether the slot is out of use now.
     #[inline(always)]
-    pub(super) unsafe fn drop_at_once(&self, part: &Part<T>, slot: &Slot<T>) {
+    pub(super) unsafe fn drop_at_once(&self, part: &Part<T>, slot: &Slot<T>, is_last: bool) {
         // Also while a drop unwinds. Not before it: it may insert.
-        let _free = FreeOwn { part, slot };
+        let _free = FreeOwn { part, slot, is_last };
         // SAFETY: clauses 1 and 2: the value is there (L2), and ours alone.
         unsafe { slot.value_mut().drop_in_place() };
     }
@@ -105,13 +107,13 @@ impl<T, A: Allocator> SyncSlab<T, A> {
 struct FreeOwn<'a, T> {
     part: &'a Part<T>,
     slot: &'a Slot<T>,
+    is_last: bool,
 }
 
 impl<T> Drop for FreeOwn<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        // ORD Relaxed: removed, so nobody else writes it.
-        if is_out_of_use(self.slot.state.load(Relaxed)) && !cfg!(bug = "shared-generation-wraps") {
+        if self.is_last && !cfg!(bug = "shared-generation-wraps") {
             self.part.counters.retired.count();
         } else {
             // SAFETY: 1. this thread's part; 2. of its page, and the value is gone.

@@ -50,6 +50,12 @@ pub(super) const fn removed(key: u64) -> u64 {
     key.wrapping_add(GENERATION)
 }
 
+/// Whether the slot is out of use when the value under `key` is removed.
+#[inline(always)]
+pub(super) const fn is_last(key: u64) -> bool {
+    key.overflowing_add(GENERATION).1
+}
+
 /// The key under which the value was that left `state` behind.
 #[inline(always)]
 pub(super) const fn key_before(state: u64) -> u64 {
