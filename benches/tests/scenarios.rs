@@ -62,7 +62,7 @@ fn every_malloc_has_a_counted_form_that_does_the_same_work() {
 
 #[test]
 fn every_engine_returns_the_reference_checksum() {
-    let groups = ["linear/", "stack/", "arena/", "slab/"];
+    let groups = ["linear/", "stack/", "arena/", "slab/", "cross/", "origin/"];
     for case in all().iter().filter(|case| groups.iter().any(|group| case.id.starts_with(group))) {
         let reference = case.engines.iter().find(|engine| engine.reference).unwrap();
         let expected = (reference.build)().run(1);

@@ -4,8 +4,9 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use alloc_arena::{Arena as Inner, ArenaConfig, SyncArena};
-use allocator_api2::alloc::Global;
+use allocator_api2::alloc::{Allocator, Global};
 
+use super::lifo::Lifo;
 use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
@@ -108,6 +109,36 @@ macro_rules! backing {
 
 backing!(New<const MIN_ALIGN>, Inner<MIN_ALIGN>);
 backing!(WithCapacity, Inner);
+
+impl<const MIN_ALIGN: usize> Lifo for New<MIN_ALIGN> {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Mark = ();
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn push(&mut self, layout: Layout) -> (NonNull<u8>, ()) {
+        (self.0.alloc_layout(layout), ())
+    }
+
+    /// Gives back the newest block, without its padding; any other stays until the reset.
+    #[inline]
+    unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
+        // SAFETY: clauses 1 and 2 of `pop`.
+        unsafe { (&self.0).deallocate(block, layout) };
+    }
+
+    fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {
+        self.0.used_bytes()
+    }
+
+    fn settle(&mut self) {
+        self.0.reset();
+    }
+}
 
 /// `SyncArena` through a handle that each thread takes once a round.
 #[derive(Debug)]

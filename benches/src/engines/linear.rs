@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 
 pub use alloc_linear::Linear;
 use alloc_linear::SyncLinear;
-use allocator_api2::alloc::Global;
+use allocator_api2::alloc::{Allocator, Global};
 
+use super::lifo::Lifo;
 use super::shared::Shared;
 use super::{About, Backing, Bump, Region};
 use crate::case::Role;
@@ -74,6 +75,36 @@ impl<const MIN_ALIGN: usize> Backing for Linear<MIN_ALIGN> {
 
     #[inline]
     fn end_collections(&mut self) {
+        self.reset();
+    }
+}
+
+impl<const MIN_ALIGN: usize> Lifo for Linear<MIN_ALIGN> {
+    const ABOUT: About = <Self as Region>::ABOUT;
+
+    type Mark = ();
+
+    fn with_capacity(bytes: usize) -> Self {
+        Region::with_capacity(bytes)
+    }
+
+    #[inline]
+    fn push(&mut self, layout: Layout) -> (NonNull<u8>, ()) {
+        (Self::alloc_layout(self, layout), ())
+    }
+
+    /// Gives back the newest block, without its padding; any other stays until the reset.
+    #[inline]
+    unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
+        // SAFETY: clauses 1 and 2 of `pop`.
+        unsafe { (&*self).deallocate(block, layout) };
+    }
+
+    fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {
+        self.used_bytes()
+    }
+
+    fn settle(&mut self) {
         self.reset();
     }
 }

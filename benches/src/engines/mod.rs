@@ -51,6 +51,7 @@ pub mod scoped_arena;
 pub mod scratch;
 pub mod shared;
 pub mod slab;
+pub mod slab_alloc;
 pub mod slotmap;
 pub mod slots;
 pub mod snmalloc;

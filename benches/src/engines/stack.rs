@@ -7,9 +7,9 @@ use core::ptr::NonNull;
 use alloc_stack::{DynStack, Mark, Scope, Scratch, Stack, StackBox, Top, scratch};
 use allocator_api2::alloc::Allocator;
 
-use super::About;
 use super::lifo::{DynLifo, Framed, Lifo, Owner, Recurse, Step, Value};
 use super::scratch::{Pads, Word};
+use super::{About, Backing, Region};
 use crate::case::Role;
 
 /// What every one of ours says of itself, but for the way of use.
@@ -283,6 +283,81 @@ impl Framed for Frames {
     #[inline]
     fn alloc_layout(frame: &mut Scope<'_>, layout: Layout) -> NonNull<u8> {
         frame.alloc_layout(layout)
+    }
+}
+
+/// A frame around each round, for what needs no order within it.
+#[derive(Debug)]
+pub struct Rounds {
+    stack: Stack,
+    empty: Mark,
+}
+
+impl Rounds {
+    #[inline]
+    fn end_round(&mut self) {
+        // SAFETY: 1. taken from this stack before its first block; 2. every block dies with the round,
+        // which all callers end with, and there are no frames or handles.
+        unsafe { self.stack.pop_to(self.empty) };
+    }
+}
+
+impl Region for Rounds {
+    const ABOUT: About =
+        ours("mark-and-pop-to", "one mark for all rounds, and an unsafe pop_to it after each");
+
+    fn with_capacity(_: usize) -> Self {
+        let stack = stack();
+        Self { empty: stack.mark(), stack }
+    }
+
+    #[inline]
+    fn alloc<T: Copy>(&self, value: T) -> &mut T {
+        let mut block = self.stack.push(Layout::new::<T>()).0.cast::<T>();
+        // SAFETY: the block has `T`'s layout and nobody else has it.
+        unsafe { block.write(value) };
+        // SAFETY: initialised just now; it lives until the round ends, through `&mut self`.
+        unsafe { block.as_mut() }
+    }
+
+    #[inline]
+    fn alloc_layout(&self, layout: Layout) -> NonNull<u8> {
+        self.stack.push(layout).0
+    }
+
+    #[inline]
+    fn alloc_slice_copy<T: Copy>(&self, values: &[T]) -> &mut [T] {
+        let block = self.stack.push(Layout::for_value(values)).0.cast::<T>();
+        // SAFETY: the block is as long as `values`, fresh, and so does not overlap it.
+        unsafe { block.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len()) };
+        // SAFETY: initialised just now; it lives until the round ends, through `&mut self`.
+        unsafe { NonNull::slice_from_raw_parts(block, values.len()).as_mut() }
+    }
+
+    #[inline]
+    fn alloc_str(&self, text: &str) -> &str {
+        let bytes = self.alloc_slice_copy(text.as_bytes());
+        // SAFETY: a copy of a `str`.
+        unsafe { core::str::from_utf8_unchecked(bytes) }
+    }
+
+    #[inline]
+    unsafe fn release(&mut self, _: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+        self.end_round();
+    }
+}
+
+impl Backing for Rounds {
+    type Handle<'a> = &'a Stack;
+
+    #[inline]
+    fn handle(&self) -> &Stack {
+        &self.stack
+    }
+
+    #[inline]
+    fn end_collections(&mut self) {
+        self.end_round();
     }
 }
 

@@ -135,6 +135,19 @@ fn engines_of<L: Load>() -> Vec<EngineSpec> {
     engines
 }
 
+/// One vector among other allocations: for the group `cross`, whose null engine is [`idle`].
+pub(super) fn among_others<R: Backing>() -> EngineSpec {
+    growing::<R, AmongOthers>()
+}
+
+/// Its tokens stored in a buffer that is long enough.
+pub(super) fn idle() -> EngineSpec {
+    engines::spec::<Null>(Stores::<AmongOthers>::build)
+}
+
+/// Tokens of [`among_others`], and their bytes.
+pub(super) const INPUT: [usize; 2] = [TOKENS, TOKENS * size_of::<Token>()];
+
 fn growing<R: Backing, L: Load>() -> EngineSpec {
     engines::spec::<R>(Growing::<R, L, false>::build)
 }

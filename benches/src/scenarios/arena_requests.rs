@@ -16,7 +16,7 @@ use super::arena::{CRATE, engines_of, on_one_heap};
 use super::checksum::{fold, fold_bytes};
 use super::heap_top::{self, HeapTop};
 use super::linear::{numbers, synthetic, words};
-use crate::case::{Case, EngineSpec, Model};
+use crate::case::{Case, EngineSpec, Input, Model};
 use crate::engines::null::Null;
 use crate::engines::{self, Region};
 
@@ -54,9 +54,9 @@ pub(super) fn cases() -> Vec<Case> {
         unit: "request",
         input: || {
             heap_top::arrange(HeapTop::Pinned);
-            synthetic(words(WORDS).0.len() as u64, REQUESTS as u64)
+            input()
         },
-        working_set_bytes: (LONG * (8 + size_of::<Record>() + 16)) as u64,
+        working_set_bytes: LONG_BYTES as u64,
         threads: 1,
         engines,
     }]
@@ -65,6 +65,25 @@ pub(super) fn cases() -> Vec<Case> {
 fn serve<R: Region>() -> EngineSpec {
     engines::spec::<R>(Serve::<R>::build)
 }
+
+/// The same requests on one region that is kept and released after each: what a region of fixed
+/// capacity can serve, too. For the group `cross`, whose null engine is [`idle`].
+pub(super) fn kept<R: Region>() -> EngineSpec {
+    engines::spec::<R>(Kept::<R>::build)
+}
+
+/// The requests without an allocation.
+pub(super) fn idle() -> EngineSpec {
+    engines::spec::<Null>(Loop::build)
+}
+
+/// What [`kept`] reads.
+pub(super) fn input() -> Input {
+    synthetic(words(WORDS).0.len() as u64, REQUESTS as u64)
+}
+
+/// Bytes that a long request places, nearly: its words, records and lists.
+pub(super) const LONG_BYTES: usize = LONG * (8 + size_of::<Record>() + 16);
 
 /// What all requests are made of.
 struct Traffic {
@@ -185,6 +204,35 @@ impl<R: Region> Round for Serve<R> {
     fn metrics(&self) -> Vec<(&'static str, f64)> {
         heap_top::verify();
         Vec::new()
+    }
+}
+
+/// One region for all requests.
+struct Kept<R> {
+    traffic: Traffic,
+    region: R,
+}
+
+impl<R: Region> Round for Kept<R> {
+    const OPS: u64 = REQUESTS as u64;
+
+    fn new() -> Self {
+        Self { traffic: Traffic::new(), region: R::with_capacity(2 * LONG_BYTES) }
+    }
+
+    fn round(&mut self, sum: bool) -> u64 {
+        let mut total = 0;
+        for request in 0..REQUESTS {
+            let words = self.traffic.requests[request].clone();
+            self.traffic.place(&self.region, words);
+            if sum {
+                total = self.traffic.sum(total);
+            }
+            // SAFETY: 1. the blocks of this request, all that the region has; 2. the next request
+            // forgets them before it places its own.
+            unsafe { self.region.release(self.traffic.blocks()) };
+        }
+        total
     }
 }
 

@@ -37,7 +37,7 @@ use crate::engines::{self, About, Region, typed_arena};
 mod walk;
 
 /// Levels below the root of the small tree: it fits the L1 cache.
-const SMALL: usize = 10;
+pub(super) const SMALL: usize = 10;
 
 /// Levels below the root of the large one: 4 MiB of nodes.
 const LARGE: usize = 17;
@@ -50,7 +50,7 @@ const WARM_ROUNDS: u64 = 4;
 const HOLE_BYTES: usize = 512 << 20;
 
 /// Nodes of a full tree.
-const fn nodes(depth: usize) -> usize {
+pub(super) const fn nodes(depth: usize) -> usize {
     (1 << (depth + 1)) - 1
 }
 
@@ -127,6 +127,24 @@ fn tree<R: Region, const DEPTH: usize>() -> EngineSpec {
     engines::spec::<R>(build::<Tree<R, DEPTH>>)
 }
 
+/// The small tree in a region: for other groups, whose null engine is [`idle`].
+pub(super) fn small<R: Region>() -> EngineSpec {
+    tree::<R, SMALL>()
+}
+
+/// The small tree in arenas of one type: ours, and typed-arena, told how many nodes will come.
+pub(super) fn small_typed() -> [EngineSpec; 2] {
+    [
+        engines::spec_of(TYPED, build::<OursTyped<SMALL>>),
+        engines::spec_of(typed_arena::ABOUT_WITH_CAPACITY, build::<Typed<SMALL, true>>),
+    ]
+}
+
+/// The small tree without an allocation.
+pub(super) fn idle() -> EngineSpec {
+    engines::spec::<Null>(build::<Loop<SMALL>>)
+}
+
 /// As [`Round::build`], with fewer rounds: a hundredth of a second each, on some engines.
 fn build<W: Round>() -> Box<dyn Engine> {
     let mut engine = super::Repeat(W::new());
@@ -150,17 +168,19 @@ struct Node {
 /// A leaf has a thread in place of children, to the tree built just before it. Were its words both
 /// empty, the compiler would keep them in a register, which is lost across the slow call of an
 /// allocator, and make them anew for some engines and not for others.
+///
+/// `alloc` makes a node of its two links.
 #[inline(always)]
-fn grow(depth: usize, mut alloc: impl FnMut(Node) -> NonNull<Node>) -> NonNull<Node> {
-    let mut open: [Link; LARGE + 1] = [None; LARGE + 1];
-    let mut root = alloc(Node { left: None, right: None });
+pub(super) fn grow<L: Copy>(depth: usize, mut alloc: impl FnMut(Option<L>, Option<L>) -> L) -> L {
+    let mut open: [Option<L>; LARGE + 1] = [None; LARGE + 1];
+    let mut root = alloc(None, None);
     for leaf in 1..=1_usize << depth {
         for left in open.iter_mut().take(leaf.trailing_zeros() as usize) {
-            root = alloc(Node { left: left.take(), right: Some(root) });
+            root = alloc(left.take(), Some(root));
         }
         if leaf < 1 << depth {
             open[leaf.trailing_zeros() as usize] = Some(root);
-            root = alloc(Node { left: None, right: Some(root) });
+            root = alloc(None, Some(root));
         }
     }
     root
@@ -174,11 +194,16 @@ impl Node {
     }
 }
 
-/// Counts the nodes by walking, and folds the shape: a lost or doubled link changes it.
-fn sum_of(node: NonNull<Node>) -> u64 {
+fn sum_of(root: NonNull<Node>) -> u64 {
     // SAFETY: a node of this round's tree, which is alive.
-    match unsafe { node.read() }.children() {
-        Some([left, right]) => fold(sum_of(left), sum_of(right)),
+    sum_by(root, &|node| unsafe { node.read() }.children())
+}
+
+/// Counts the nodes by walking, and folds the shape: a lost or doubled link changes it. `children`
+/// says what a node leads to, unless it is a leaf.
+pub(super) fn sum_by<L>(node: L, children: &impl Fn(L) -> Option<[L; 2]>) -> u64 {
+    match children(node) {
+        Some([left, right]) => fold(sum_by(left, children), sum_by(right, children)),
         None => fold(1, 1),
     }
 }
@@ -217,7 +242,7 @@ struct Tree<R, const DEPTH: usize>(R);
 impl<R: Region, const DEPTH: usize> Tree<R, DEPTH> {
     #[inline(never)]
     fn fill(region: &R) -> NonNull<Node> {
-        grow(DEPTH, |node| NonNull::from(region.alloc(node)))
+        grow(DEPTH, |left, right| NonNull::from(region.alloc(Node { left, right })))
     }
 }
 
@@ -253,7 +278,7 @@ struct Loop<const DEPTH: usize>(Null);
 impl<const DEPTH: usize> Loop<DEPTH> {
     #[inline(never)]
     fn fill(mut block: NonNull<Node>) -> NonNull<Node> {
-        grow(DEPTH, |node| {
+        grow(DEPTH, |left, right| {
             let address: *mut Node;
             // SAFETY: emits nothing.
             unsafe {
@@ -263,7 +288,7 @@ impl<const DEPTH: usize> Loop<DEPTH> {
             // SAFETY: the address that went in.
             block = unsafe { NonNull::new_unchecked(address) };
             // SAFETY: a block of the null engine's is long enough for any value, aligned, and ours.
-            unsafe { block.write(node) };
+            unsafe { block.write(Node { left, right }) };
             block
         })
     }
@@ -297,7 +322,7 @@ struct OursTyped<const DEPTH: usize>(TypedArena<Node>);
 impl<const DEPTH: usize> OursTyped<DEPTH> {
     #[inline(never)]
     fn fill(arena: &TypedArena<Node>) -> NonNull<Node> {
-        grow(DEPTH, |node| NonNull::from(arena.alloc(node)))
+        grow(DEPTH, |left, right| NonNull::from(arena.alloc(Node { left, right })))
     }
 }
 
@@ -327,7 +352,7 @@ struct Typed<const DEPTH: usize, const TOLD: bool>;
 impl<const DEPTH: usize, const TOLD: bool> Typed<DEPTH, TOLD> {
     #[inline(never)]
     fn fill(arena: &::typed_arena::Arena<Node>) -> NonNull<Node> {
-        grow(DEPTH, &|node| NonNull::from(arena.alloc(node)))
+        grow(DEPTH, &|left, right| NonNull::from(arena.alloc(Node { left, right })))
     }
 }
 

@@ -3,7 +3,6 @@
 //! ```text
 //!   linear/tokens/registry    the registry's sources, tokenised file by file      tokens
 //!   linear/json-dom/metadata  what `cargo metadata` says, read into a tree        programs/json
-//!   linear/trace/…            recorded allocations, replayed                      replay
 //! ```
 //!
 //! Every engine runs the same algorithm and must return the checksum of the plain program, which
@@ -14,7 +13,6 @@
 //! region again, so that peaks and page faults count what the region costs. Regions of fixed
 //! capacity get the worst case of the largest file; of that only the pages they touch are memory.
 
-mod replay;
 mod tokens;
 
 use super::programs::json;
@@ -24,9 +22,7 @@ use alloc_linear::Linear;
 /// The cases of this file.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![tokens::case(), json_dom()];
-    cases.extend(replay::cases());
-    cases
+    vec![tokens::case(), json_dom()]
 }
 
 fn json_dom() -> Case {

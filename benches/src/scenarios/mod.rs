@@ -15,6 +15,7 @@ mod arena_requests;
 mod arena_reset;
 mod arena_trees;
 pub mod checksum;
+pub mod cross;
 pub mod heap_top;
 pub mod linear;
 pub mod linear_collections;
@@ -24,6 +25,7 @@ pub mod linear_layouts;
 pub mod linear_programs;
 pub mod linear_shared;
 pub mod linear_typed;
+pub mod origin;
 mod programs;
 pub mod slab;
 mod slab_churn;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Case> {
     cases.extend(slab::cases());
     cases.extend(arena_programs::cases());
     cases.extend(stack_programs::cases());
+    cases.extend(cross::cases());
+    cases.extend(origin::cases());
     cases
 }
 

@@ -10,7 +10,7 @@ use super::Round;
 use super::checksum::fold;
 use super::linear::{numbers, synthetic};
 use super::stack::{CRATE, layout};
-use crate::case::{Case, EngineSpec, Model};
+use crate::case::{Case, EngineSpec, Input, Model};
 use crate::engines;
 use crate::engines::bump_scope::{Checkpoints, Scoped};
 use crate::engines::bumpalo;
@@ -56,14 +56,20 @@ pub(super) fn cases() -> Vec<Case> {
                first byte of each, and ends the frame",
         model: Model::Churn,
         unit: "allocation",
-        input: || synthetic(0, (FRAMES * BLOCKS) as u64),
+        input,
         working_set_bytes: (FRAMES * BLOCKS * size_of::<Layout>()) as u64,
         threads: 1,
         engines,
     }]
 }
 
-fn frames<F: Framed>() -> EngineSpec {
+/// What [`frames`] reads.
+pub(super) fn input() -> Input {
+    synthetic(0, (FRAMES * BLOCKS) as u64)
+}
+
+/// Frames of blocks; for the group `origin`, too.
+pub(super) fn frames<F: Framed>() -> EngineSpec {
     engines::spec_of(F::ABOUT, InFrames::<F>::build)
 }
 

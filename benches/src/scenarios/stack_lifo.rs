@@ -120,7 +120,8 @@ fn case<P: Plan>(
     }
 }
 
-fn lifo<S: Lifo>() -> EngineSpec {
+/// Blocks of mixed layouts, newest first; for the group `cross`, too.
+pub(super) fn lifo<S: Lifo>() -> EngineSpec {
     engines::spec_of(S::ABOUT, Walk::<LifoMixed, S>::build)
 }
 

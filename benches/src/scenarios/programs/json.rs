@@ -16,6 +16,7 @@
 
 mod parser;
 pub(in crate::scenarios) mod requests;
+pub(in crate::scenarios) mod stalls;
 
 use parser::{Build, Scalar, parse};
 
@@ -203,17 +204,20 @@ impl Program for SameParser {
     }
 }
 
+/// What the tables say of the parser alone.
+const NULL: About = About {
+    name: "null",
+    config: "loop",
+    why: "parses and sums: no tree",
+    role: Role::Null,
+    ..CONTROL
+};
+
 /// Parses and sums; keeps nothing.
 struct Null;
 
 impl Program for Null {
-    const ABOUT: About = About {
-        name: "null",
-        config: "loop",
-        why: "parses and sums: no tree",
-        role: Role::Null,
-        ..CONTROL
-    };
+    const ABOUT: About = NULL;
     type Keep = ();
 
     fn start() {}

@@ -20,10 +20,10 @@ use crate::scenarios::heap_top::{self, HeapTop};
 use crate::scenarios::programs::fold;
 
 /// What an arena begins with, where that can be said: the tree of a short request.
-const FIRST_CHUNK_BYTES: usize = 16 << 10;
+pub(super) const FIRST_CHUNK_BYTES: usize = 16 << 10;
 
 /// The requests' texts.
-fn requests() -> &'static [String] {
+pub(super) fn requests() -> &'static [String] {
     static REQUESTS: OnceLock<Vec<String>> = OnceLock::new();
     REQUESTS.get_or_init(|| {
         let document: serde_json::Value =

@@ -1,4 +1,4 @@
-//! `linear/trace/…`: what two plain programs asked of their allocator, asked again of each engine.
+//! `cross/trace/…`: what two plain programs asked of their allocator, asked again of each engine.
 //!
 //! ```text
 //!   tokens   the plain tokeniser on a share of the registry's files      many epochs
@@ -7,27 +7,31 @@
 //!
 //! The steps of a recorded trace go through the `Allocator` interface; blocks are written at both
 //! ends when they are handed out and read before they die or grow, so that lost bytes change the
-//! checksum. Mallocs free each block when the program did. Regions are not told: they are reset
-//! where the program had nothing alive, and get a capacity for the most that is handed out
-//! between two such moments (which is what a program pays for not freeing).
+//! checksum. Who can take blocks back in any order is told when the program frees one: mallocs, the
+//! stack, whose memory comes back as soon as what is newer is dead, and a class of blocks, which hands
+//! on what exceeds it. Regions, ours and others, are told of none (`bulk`): they are reset where the
+//! program had nothing alive, and those of fixed capacity get room for the most that is handed out
+//! between two such moments. `peak_bytes` says what not freeing costs.
 //!
 //! The null engine keeps the table of blocks and touches the same bytes of one block.
 
-use crate::scenarios::programs::fold;
-use crate::{
-    case::{Case, Engine, EngineSpec, Input, Model},
-    engines::{
-        Backing,
-        heap::{Counted, Heap, Malloc},
-        null, spec,
-    },
-    input::traces,
-    trace::script::{Script, Step},
-};
-use alloc_linear::Linear;
-use allocator_api2::alloc::Allocator;
-use core::{alloc::Layout, ptr::NonNull};
+use core::alloc::Layout;
+use core::ptr::NonNull;
 use std::sync::OnceLock;
+
+use allocator_api2::alloc::Allocator;
+
+use super::CRATE;
+use crate::case::{Case, Engine, EngineSpec, Input, Model};
+use crate::engines::heap::{Counted, Heap, Malloc};
+use crate::engines::linear::Linear;
+use crate::engines::slab_alloc::Blocks;
+use crate::engines::{
+    Backing, arena, bump_scope, bumpalo, glibc, jemalloc, mimalloc, null, spec, stack,
+};
+use crate::input::traces;
+use crate::scenarios::programs::fold;
+use crate::trace::script::{Script, Step};
 
 /// One of [`traces::PROGRAMS`].
 trait Traced: 'static {
@@ -60,39 +64,33 @@ fn load(program: &str) -> Script {
 pub(super) fn cases() -> Vec<Case> {
     vec![
         case::<Tokens>(
-            "linear/trace/tokens",
+            "cross/trace/tokens",
             "Replays the allocations of the plain tokeniser: what its allocator calls cost, \
              without the program around them.",
         ),
         case::<Json>(
-            "linear/trace/json",
+            "cross/trace/json",
             "Replays the allocations of serde_json reading the metadata into a Value.",
         ),
     ]
 }
 
 fn case<T: Traced>(id: &'static str, what: &'static str) -> Case {
-    let mut engines = vec![
-        heap::<T, crate::engines::glibc::Glibc>().reference(),
-        heap::<T, crate::engines::mimalloc::Mimalloc>(),
-        heap::<T, crate::engines::jemalloc::SizedFree>(),
-        heap::<T, crate::engines::snmalloc::Snmalloc>(),
+    let engines = vec![
         spec::<null::Null>(|| Box::new(Idle { script: T::script(), slots: slots(T::script()) })),
+        bulk::<T, Linear<8>>(),
+        freeing::<T, stack::Rounds>("any order; memory comes back when what is newer is dead"),
+        bulk::<T, arena::New<8>>().primary(),
+        freeing::<T, Blocks<64>>("blocks up to 64 bytes in a class, larger ones in its backing"),
+        bulk::<T, bumpalo::New>(),
+        bulk::<T, bump_scope::Scope<8, true>>(),
+        heap::<T, glibc::Glibc>().reference(),
+        heap::<T, mimalloc::Mimalloc>(),
+        heap::<T, jemalloc::SizedFree>(),
     ];
-    engines.extend([
-        region::<T, Linear>().primary(),
-        region::<T, Linear<8>>(),
-        region::<T, crate::engines::bumpalo::New>(),
-        region::<T, crate::engines::bumpalo::WithCapacity<8>>(),
-        region::<T, crate::engines::bump_scope::Scope<8, true>>(),
-        region::<T, crate::engines::bump_scope::Scope<8, false>>(),
-        region::<T, crate::engines::blink_alloc::WithCapacity>(),
-        region::<T, crate::engines::oxc::WithCapacity>(),
-        region::<T, crate::engines::multitude::WithCapacity>(),
-    ]);
     Case {
         id,
-        krate: "alloc-linear",
+        krate: CRATE,
         what,
         model: Model::Churn,
         unit: "call",
@@ -114,8 +112,15 @@ fn heap<T: Traced, M: Malloc>() -> EngineSpec {
     }
 }
 
-fn region<T: Traced, R: Backing>() -> EngineSpec {
+/// Told when a block dies, as a malloc is.
+fn freeing<T: Traced, R: Backing>(how: &'static str) -> EngineSpec {
+    spec::<R>(build::<T, R, true>).configured("freed-one-by-one", how)
+}
+
+/// Told of no block that dies, and reset when all are dead.
+fn bulk<T: Traced, R: Backing>() -> EngineSpec {
     spec::<R>(build::<T, R, false>)
+        .configured("bulk", "told of no block that dies: reset where the program has nothing alive")
 }
 
 /// An engine with the script it replays.
