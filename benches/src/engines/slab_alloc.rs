@@ -17,7 +17,7 @@ use crate::case::Role;
 /// What the tables say of it.
 const ABOUT: About = About {
     name: "alloc-slab",
-    config: "blocks",
+    config: "boxes",
     package: "alloc-slab",
     why: "SlabAlloc, one class as large as the workload's largest small block; each is given back",
     role: Role::Ours,

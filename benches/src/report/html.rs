@@ -6,6 +6,7 @@
 use core::fmt::Write;
 
 use crate::case::Case;
+use crate::report::opening;
 use crate::report::schema::{CaseRow, Report, RoleName};
 use crate::report::summary::{self, Line, Mark};
 use crate::report::svg::{self, Axis};
@@ -31,8 +32,8 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     );
     html.push_str(include_str!("style.css"));
     html.push_str("</style>\n<main>\n");
-    opening(&mut html, report);
     let crates = summary::by_crate(report);
+    opening::write(&mut html, report, &crates);
     overview(&mut html, &crates);
     for (krate, rows) in &crates {
         let _ = writeln!(html, "<h2 id='{0}'>{0}</h2>", escape(krate));
@@ -48,71 +49,6 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     closing(&mut html, notes);
     html.push_str("</main></html>\n");
     html
-}
-
-fn opening(html: &mut String, report: &Report) {
-    let machine = &report.machine;
-    let tally = summary::tally(&report.cases);
-    let engines: usize = report.cases.iter().map(|case| case.engines.len()).sum();
-    let _ = writeln!(html, "<h1>Quarry beside its peers, measured</h1>");
-    let _ = writeln!(
-        html,
-        "<p>{}, {}, one run on one machine. Every engine of a case was timed turn by \
-         turn in the same processes, so the ratios below hold for this machine and say nothing across runs.</p>",
-        summary::counted(report.cases.len(), "case"),
-        summary::counted(engines, "row")
-    );
-    html.push_str("<div class=tally>");
-    for (class, count, word) in [
-        ("loss", tally.losses, "rows where a peer is better"),
-        ("even", tally.evens, "too close to call"),
-        ("win", tally.wins, "rows where ours is better"),
-    ] {
-        let _ = write!(
-            html,
-            "<div class={class}><b>{count}</b><span class='soft small'>{word}</span></div>"
-        );
-    }
-    if let Some((middle, _)) = summary::resolution(report) {
-        let _ = write!(
-            html,
-            "<div><b>{middle:.1} %</b><span class='soft small'>difference this run can tell apart</span></div>"
-        );
-    }
-    html.push_str("</div>\n");
-    if let Some((middle, worst)) = summary::resolution(report) {
-        let _ = writeln!(
-            html,
-            "<p class=small>Ours was measured twice in each case as a control. The two agreed within {middle:.1} % in \
-             the middle case and {worst:.1} % in the worst; where an interval holds 1, no winner is named.</p>"
-        );
-    }
-    let undone: Vec<&str> = report
-        .cases
-        .iter()
-        .filter(|c| summary::not_done(c).is_some())
-        .map(|c| c.id.as_str())
-        .collect();
-    if !undone.is_empty() {
-        let _ = writeln!(
-            html,
-            "<p class=small><b>Not done</b> (ours differed from itself by more than 2 %): {}.</p>",
-            escape(&undone.join(", "))
-        );
-    }
-    html.push_str("<dl class=machine>");
-    let threads =
-        if machine.cores == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", machine.cores) };
-    for (term, value) in [
-        ("machine", format!("{}, {threads}", machine.cpu)),
-        ("kernel", machine.kernel.clone()),
-        ("compiler", machine.rustc.clone()),
-        ("commit", machine.commit.clone()),
-        ("load at the start", format!("{:.1}", machine.load)),
-    ] {
-        let _ = write!(html, "<dt>{term}<dd>{}", escape(&value));
-    }
-    html.push_str("</dl>\n");
 }
 
 fn overview(html: &mut String, crates: &[(&str, Vec<&CaseRow>)]) {

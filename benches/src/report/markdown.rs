@@ -5,6 +5,7 @@ use core::fmt::Write;
 use crate::case::Case;
 use crate::report::schema::{CaseRow, Report, RoleName};
 use crate::report::summary::{self, Line};
+use crate::report::{cross, figures};
 
 /// Writes the report.
 #[must_use]
@@ -28,6 +29,8 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
             "The A/A control resolves {middle:.1} % in the middle case, {worst:.1} % in the worst."
         );
     }
+    cross_table(&mut text, report);
+    figures_table(&mut text, report);
     text.push_str("\n\"Ours is better by\" is the other engine's figure divided by ours, with a 95 % interval over processes.\n");
     for (krate, rows) in summary::by_crate(report) {
         let _ = writeln!(text, "\n## {krate}");
@@ -42,6 +45,44 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
         let _ = writeln!(text, "- {note}");
     }
     text
+}
+
+/// Workloads beside allocators.
+fn cross_table(text: &mut String, report: &Report) {
+    let Some(matrix) = cross::matrix(report) else { return };
+    let _ = writeln!(text, "\n## Which one does a workload want?\n\n{}\n", cross::LEGEND);
+    let titles: Vec<String> = matrix.cases.iter().map(|case| cross::title(case)).collect();
+    let _ = writeln!(text, "| allocator | {} |", titles.join(" | "));
+    let _ = writeln!(text, "|---|{}", "--:|".repeat(titles.len()));
+    for row in &matrix.rows {
+        let name = if row.kind == cross::Kind::Ours {
+            format!("**{}**", row.name)
+        } else {
+            row.name.to_owned()
+        };
+        let cells: Vec<String> = row.cells.iter().map(cross::Cell::text).collect();
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    }
+}
+
+/// What is said of custom allocators, and what was measured.
+fn figures_table(text: &mut String, report: &Report) {
+    let tested = figures::tested(report);
+    if tested.is_empty() {
+        return;
+    }
+    text.push_str("\n## What is said of custom allocators\n\n| figure | stated | measured here | |\n|---|--:|--:|---|\n");
+    for tested in tested {
+        let figure = tested.figure;
+        let measured = tested.measured.replace('|', " ");
+        let _ = writeln!(
+            text,
+            "| {} | {} | {measured} | **{}** |",
+            figure.who,
+            figure.stated,
+            tested.word()
+        );
+    }
 }
 
 fn case_table(text: &mut String, row: &CaseRow, case: Option<&Case>) {

@@ -186,6 +186,50 @@ pub fn tally<C: Borrow<CaseRow>>(cases: impl IntoIterator<Item = C>) -> Tally {
     tally
 }
 
+/// Where a crate stands: what a newcomer wants to know before any table.
+#[derive(Debug, Default)]
+pub struct Standings<'a> {
+    /// Cases in which ours is ahead of every peer.
+    pub ahead: usize,
+    /// Cases in which nobody can be called ahead.
+    pub level: usize,
+    /// Cases in which a peer is ahead, the worst first: the ratio, and who.
+    pub behind: Vec<(&'a CaseRow, f64, String)>,
+    /// The case in which ours is farthest ahead of the best peer.
+    pub lead: Option<(&'a CaseRow, f64, String)>,
+    /// The middle of how many times as fast as the system's malloc ours is.
+    pub over_malloc: Option<f64>,
+}
+
+/// Returns where ours stands in these cases.
+#[must_use]
+pub fn standings<'a>(cases: &[&'a CaseRow]) -> Standings<'a> {
+    let mut standings = Standings::default();
+    let mut gains = Vec::new();
+    for case in cases {
+        let lines = lines(case);
+        let rivals = || lines.iter().filter(|line| line.engine.role == RoleName::Peer);
+        gains.extend(case.ratio("glibc", "default", "time").map(|ratio| ratio.ratio));
+        let Some((best, ratio)) = rivals().find_map(|line| Some((line, line.ratio?))) else {
+            continue;
+        };
+        let entry = (*case, ratio.ratio, best.engine.label());
+        if rivals().any(|line| line.mark == Mark::Loss) {
+            standings.behind.push(entry);
+        } else if rivals().any(|line| line.mark == Mark::Even) {
+            standings.level += 1;
+        } else {
+            standings.ahead += 1;
+            if standings.lead.as_ref().is_none_or(|lead| lead.1 < ratio.ratio) {
+                standings.lead = Some(entry);
+            }
+        }
+    }
+    standings.behind.sort_by(|a, b| a.1.total_cmp(&b.1));
+    standings.over_malloc = median(&gains);
+    standings
+}
+
 /// Returns why a case counts as not done, if it does.
 #[must_use]
 pub fn not_done(case: &CaseRow) -> Option<String> {
@@ -331,6 +375,16 @@ mod tests {
         let report = sample();
         assert_eq!(tally(&report.cases), Tally { wins: 1, losses: 1, evens: 1, errors: 1 });
         assert!((worst(&report.cases[1]) - 0.6).abs() < 1e-9, "a control is no loss");
+    }
+
+    #[test]
+    fn a_crate_is_ahead_level_or_behind_by_its_best_peer() {
+        let report = sample();
+        let cases: Vec<&CaseRow> = report.cases.iter().collect();
+        let standings = standings(&cases);
+        assert_eq!((standings.ahead, standings.level, standings.behind.len()), (0, 1, 1));
+        assert_eq!((standings.behind[0].1, &*standings.behind[0].2), (0.6, "better"));
+        assert!(standings.lead.is_none() && standings.over_malloc.is_none());
     }
 
     #[test]

@@ -172,6 +172,38 @@ pub fn strip(axis: &Axis, lines: &[Line<'_>]) -> String {
     svg + "</svg>"
 }
 
+/// A dot with the class that colours it, where it lies, and what it says when pointed at.
+#[derive(Debug)]
+pub struct Dot {
+    /// Class of the circle.
+    pub class: String,
+    /// Its place on the axis.
+    pub ratio: f64,
+    /// Its title.
+    pub title: String,
+}
+
+/// Dots in one strip; the first ones lie on top.
+#[must_use]
+pub fn dots(axis: &Axis, dots: &[Dot]) -> String {
+    let mut svg = open("strip", "");
+    for ratio in axis.ticks() {
+        let at = percent(axis.at(ratio));
+        let _ = write!(svg, "<line class=grid x1={at} x2={at} y1=0 y2=100% />");
+    }
+    let at = percent(axis.at(1.0));
+    let _ = write!(svg, "<line class=one x1={at} x2={at} y1=0 y2=100% />");
+    for Dot { class, ratio, title } in dots.iter().rev() {
+        let at = percent(axis.at(*ratio));
+        let title = super::html::escape(title);
+        let _ = write!(
+            svg,
+            "<circle class='{class}' cx={at} cy=50% r=5><title>{title}</title></circle>"
+        );
+    }
+    svg + "</svg>"
+}
+
 fn open(class: &str, more: &str) -> String {
     // Names beside each drawing carry the same figures as text.
     format!("<svg class={class} width=100% aria-hidden=true{more}>")

@@ -9,6 +9,7 @@ use comfy_table::{
 
 use crate::report::schema::{CaseRow, Report, RoleName};
 use crate::report::summary::{self, Line, Mark};
+use crate::report::{cross, figures};
 
 /// With this many cases every engine has its row; above it, whoever beats ours, whoever is even,
 /// and the closest of the rest.
@@ -21,10 +22,29 @@ const DETAILED_CASES: usize = 3;
 /// Returns the writer's error.
 pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Result<()> {
     let detailed = report.cases.len() <= DETAILED_CASES;
+    let matrix = cross::matrix(report);
+    let tested = figures::tested(report);
     for (krate, cases) in summary::by_crate(report) {
+        // What has a table of its own below.
+        let drawn =
+            (krate == "cross" && matrix.is_some()) || (krate == "origin" && !tested.is_empty());
+        if drawn && !detailed {
+            continue;
+        }
         let tally = summary::tally(cases.iter().copied());
         writeln!(out, "\n{krate}, against peers: {}", tally.sentence())?;
         writeln!(out, "{}", crate_table(&cases, detailed))?;
+    }
+    if let Some(matrix) = matrix {
+        writeln!(out, "\nWhich one does a workload want?\n{}\n", cross::LEGEND)?;
+        writeln!(out, "{}", matrix_table(&matrix))?;
+        for (row, case, why) in reasons(&matrix) {
+            writeln!(out, "  no {row} for {case}: {why}")?;
+        }
+    }
+    if !tested.is_empty() {
+        writeln!(out, "\nWhat is said of custom allocators, and what was measured here")?;
+        writeln!(out, "{}", figures_table(&tested))?;
     }
     if let Some((middle, worst)) = summary::resolution(report) {
         writeln!(
@@ -36,6 +56,62 @@ pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Resu
         writeln!(out, "note: {note}")?;
     }
     Ok(())
+}
+
+fn matrix_table(matrix: &cross::Matrix<'_>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_style(TableComponent::HeaderLines, '─');
+    let titles = matrix.cases.iter().map(|case| cross::title(case));
+    table.set_header([String::new()].into_iter().chain(titles));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for row in &matrix.rows {
+        let cells = row.cells.iter().map(|cell| match cell {
+            cross::Cell::Gain { best: true, .. } => Cell::new(cell.text()).fg(Color::Green),
+            cross::Cell::Error => Cell::new(cell.text()).fg(Color::Yellow),
+            _ => Cell::new(cell.text()),
+        });
+        let name = match row.kind {
+            cross::Kind::Ours => Cell::new(row.name).add_attribute(Attribute::Bold),
+            _ => Cell::new(row.name),
+        };
+        table.add_row([name].into_iter().chain(cells));
+    }
+    table
+}
+
+/// Why ours have no figure, where they have none.
+fn reasons<'r>(
+    matrix: &'r cross::Matrix<'_>,
+) -> impl Iterator<Item = (&'r str, String, &'static str)> {
+    let ours = matrix.rows.iter().filter(|row| row.kind == cross::Kind::Ours);
+    ours.flat_map(|row| {
+        row.cells.iter().zip(&matrix.cases).filter_map(|(cell, case)| match cell {
+            cross::Cell::Absent(why) if !why.is_empty() => {
+                Some((row.name, cross::title(case), *why))
+            }
+            _ => None,
+        })
+    })
+}
+
+fn figures_table(tested: &[figures::Tested]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_header(["figure", "stated", "measured here", ""]);
+    for tested in tested {
+        let colour = if tested.word() == "true" { Color::Green } else { Color::Red };
+        table.add_row([
+            Cell::new(tested.figure.who),
+            Cell::new(tested.figure.stated),
+            Cell::new(&tested.measured),
+            Cell::new(tested.word()).fg(colour),
+        ]);
+    }
+    table
 }
 
 fn crate_table(cases: &[&CaseRow], detailed: bool) -> Table {

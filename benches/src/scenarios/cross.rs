@@ -152,7 +152,7 @@ fn growing() -> Case {
 
 /// A growing Vec soon exceeds every class.
 fn values_in_blocks(spec: EngineSpec) -> EngineSpec {
-    spec.configured("blocks", "SlabAlloc: values in its class, the growing buffer in its backing")
+    spec.configured("boxes", "SlabAlloc: values in its class, the growing buffer in its backing")
 }
 
 fn temporaries() -> Case {

@@ -1,0 +1,94 @@
+//! Group `origin`: what custom allocators are commonly said to gain, beside what they gained here.
+
+use crate::claims::Target;
+use crate::claims::verdict::{self, Verdict};
+use crate::report::schema::Report;
+use crate::report::summary;
+use crate::scenarios::origin::{FIGURES, Figure};
+
+/// A figure that was put to the test.
+#[derive(Debug)]
+pub struct Tested {
+    /// What is stated.
+    pub figure: Figure,
+    /// The case that measured it.
+    pub case: String,
+    /// What came out.
+    pub verdict: Verdict,
+    /// The ratio, with its interval; or why there is none.
+    pub measured: String,
+}
+
+impl Tested {
+    /// Returns `true`, `false` or `not resolved`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Holds => "true",
+            Verdict::FallsShort => "false",
+            _ => "not resolved",
+        }
+    }
+}
+
+/// Returns the figures that a report can judge.
+#[must_use]
+pub fn tested(report: &Report) -> Vec<Tested> {
+    FIGURES.iter().filter_map(|figure| test(*figure, report)).collect()
+}
+
+fn test(figure: Figure, report: &Report) -> Option<Tested> {
+    let case = format!("origin/{}", figure.case);
+    let row = report.cases.iter().find(|row| row.id == case)?;
+    let target = Target {
+        id: case.clone(),
+        case: case.clone(),
+        against: Some(figure.against.to_owned()),
+        metric: figure.metric.to_owned(),
+        at_least: Some(figure.at_least),
+        at_most: None,
+        only_where: None,
+    };
+    let finding = verdict::judge(&target, report, 1, true);
+    let ratio = row
+        .engines
+        .iter()
+        .filter(|engine| engine.name == figure.against)
+        .find_map(|engine| row.ratio(&engine.name, &engine.config, figure.metric));
+    let mut measured = match ratio {
+        // A share that is spared is what is stated of it.
+        Some(ratio) if figure.stated.contains('%') => format!(
+            "{:.0} % less ({})",
+            100.0 * (1.0 - 1.0 / ratio.ratio),
+            summary::interval(ratio)
+        ),
+        Some(ratio) => summary::interval(ratio),
+        None => String::new(),
+    };
+    if !finding.why.is_empty() {
+        let gap = if measured.is_empty() { "" } else { "; " };
+        measured = format!("{measured}{gap}{}", finding.why);
+    }
+    Some(Tested { figure, case, verdict: finding.verdict, measured })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::schema::tests::case;
+    use crate::report::schema::{Machine, RoleName};
+
+    #[test]
+    fn a_figure_is_true_false_or_open() {
+        let of = |lo, ratio, hi| {
+            let row =
+                case("origin/stack/lifo", &[("glibc", "default", RoleName::Peer, lo, ratio, hi)]);
+            let report = Report { schema: 1, machine: Machine::default(), cases: vec![row] };
+            let [tested] = &tested(&report)[..] else { panic!("one figure") };
+            (tested.word(), tested.measured.clone())
+        };
+        assert_eq!(of(5.0, 6.0, 7.0), ("true", "6.00x [5.00, 7.00]".to_owned()));
+        assert_eq!(of(4.0, 4.5, 4.9).0, "false");
+        assert_eq!(of(4.9, 5.5, 6.0).0, "not resolved");
+    }
+}
