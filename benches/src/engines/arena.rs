@@ -128,7 +128,7 @@ impl<const MIN_ALIGN: usize> Lifo for New<MIN_ALIGN> {
     #[inline]
     unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
         // SAFETY: clauses 1 and 2 of `pop`.
-        unsafe { (&self.0).deallocate(block, layout) };
+        unsafe { self.0.deallocate(block, layout) };
     }
 
     fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {

@@ -14,6 +14,9 @@ const MALLOC: &str = "glibc";
 /// Whole allocators: below everybody else.
 const MALLOCS: [&str; 3] = [MALLOC, "mimalloc", "jemalloc"];
 
+/// Who stands first among their like.
+const ORDER: [&str; 4] = ["linear", "stack", "arena", MALLOC];
+
 /// The table.
 #[derive(Debug)]
 pub struct Matrix<'r> {
@@ -108,7 +111,8 @@ pub fn matrix(report: &Report) -> Option<Matrix<'_>> {
             names.push((kind, &engine.name));
         }
     }
-    names.sort_by_key(|(kind, name)| (*kind, *kind == Kind::Malloc && *name != MALLOC));
+    let place = |name: &str| ORDER.iter().position(|first| *first == name).unwrap_or(ORDER.len());
+    names.sort_by_key(|(kind, name)| (*kind, place(name)));
     let rows = names.into_iter().map(|(kind, name)| Row {
         name,
         kind,

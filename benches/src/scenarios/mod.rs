@@ -44,14 +44,15 @@ pub mod team;
 /// Returns every case, in the order in which they are listed and measured.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    let mut cases = linear::cases();
+    // What a reader sees first, and what a run with little time must not be short of.
+    let mut cases = cross::cases();
+    cases.extend(origin::cases());
+    cases.extend(linear::cases());
     cases.extend(stack::cases());
     cases.extend(arena::cases());
     cases.extend(slab::cases());
     cases.extend(arena_programs::cases());
     cases.extend(stack_programs::cases());
-    cases.extend(cross::cases());
-    cases.extend(origin::cases());
     cases
 }
 
