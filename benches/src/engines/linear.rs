@@ -97,7 +97,7 @@ impl<const MIN_ALIGN: usize> Lifo for Linear<MIN_ALIGN> {
     #[inline]
     unsafe fn pop(&mut self, block: NonNull<u8>, layout: Layout, (): ()) {
         // SAFETY: clauses 1 and 2 of `pop`.
-        unsafe { Allocator::deallocate(&self, block, layout) };
+        unsafe { (*self).deallocate(block, layout) };
     }
 
     fn held_bytes(&mut self, _: &[(NonNull<u8>, Layout)]) -> usize {

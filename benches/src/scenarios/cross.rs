@@ -4,7 +4,7 @@
 //! ```text
 //!   requests/scope         words, records, lists of a request, then all die      arena_requests
 //!   trees/build            2,047 nodes that refer to each other, then all die    arena_trees, keyed
-//!   entities/churn         1,000 live values of 64 bytes that come and go        entities
+//!   entities/churn         1,000 live values of 64 bytes that come and go        slab_churn
 //!   growing/among-others   a Vec that grows while other values are placed        arena_growing
 //!   temporaries/lifo       blocks of mixed sizes, the newest dies first          stack_lifo
 //!   trace/tokens, …/json   what two recorded programs asked for, in their order  replay
@@ -15,12 +15,11 @@
 //! serve the workload: [`absent`] says why. A peer that would behave as another does (bumpalo where
 //! ours cannot be, either) is left out without a word.
 
-mod entities;
 mod keyed;
 mod replay;
 
 use super::linear::synthetic;
-use super::{arena_growing, arena_requests, arena_trees, stack_lifo};
+use super::{arena_growing, arena_requests, arena_trees, slab_churn, stack_lifo};
 use crate::case::{Case, EngineSpec, Model};
 use crate::engines::glibc::Glibc;
 use crate::engines::linear::Linear;
@@ -29,15 +28,13 @@ use crate::engines::stack::{AnyOrder, Marks, Rounds};
 use crate::engines::{arena, bump_scope, bumpalo, jemalloc, mimalloc};
 use crate::heap_peer;
 
-pub(super) use entities::{churn, input as churn_input};
-
 /// What the cases of this group count as: no crate is measured, but the choice between them.
 const CRATE: &str = "cross";
 
 /// Returns the cases of the group.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![requests(), trees(), entities::case(), growing(), temporaries()];
+    let mut cases = vec![requests(), trees(), entities(), growing(), temporaries()];
     cases.extend(replay::cases());
     cases
 }
@@ -52,7 +49,7 @@ pub fn absent(allocator: &str, case: &str) -> Option<&'static str> {
         ("linear" | "arena" | "bumpalo" | "bump-scope", "entities/churn") => bulk,
         ("stack", "entities/churn") => "memory of the dead waits for the newest to die",
         ("typed-arena", "trees/build" | "entities/churn") => bulk,
-        ("typed-arena" | "slab" | "slotmap", _) => one_type,
+        ("typed-arena" | "slab" | "slotmap" | "thunderdome", _) => one_type,
         _ => return None,
     })
 }
@@ -121,6 +118,22 @@ fn trees() -> Case {
         threads: 1,
         engines,
     }
+}
+
+fn entities() -> Case {
+    let engines = [
+        ("null", "loop"),
+        ("alloc-slab", "reserved"),
+        ("alloc-slab", "pages"),
+        ("alloc-slab", "boxes"),
+        ("slab", "default"),
+        ("slotmap", "default"),
+        ("thunderdome", "default"),
+        ("glibc", "default"),
+        ("mimalloc", "default"),
+        ("jemalloc", "sized-free"),
+    ];
+    Case { krate: CRATE, ..slab_churn::churn("cross/entities/churn", &engines) }
 }
 
 fn growing() -> Case {

@@ -5,7 +5,7 @@
 //!   stack/lifo           frames of temporaries that die in reverse    stack_frames      5-10x
 //!   linear/bulk          blocks of any size, all freed at once        linear_layouts     3-5x
 //!   arena/related        a tree of nodes that die together            arena_trees        2-3x
-//!   slab/fixed-size      values of 64 bytes that come and go          cross/entities     4-8x
+//!   slab/fixed-size      values of 64 bytes that come and go          slab_churn         4-8x
 //!   programs/allocs      whole programs: calls of the allocator       programs        50-90 % fewer
 //!   programs/peak        the same: most memory held                   programs        20-50 % less
 //!   programs/stalls      requests: time in the allocator, p99.9       programs/json/stalls   40-70 % less
@@ -16,7 +16,7 @@
 
 mod programs;
 
-use super::{arena_trees, cross, linear_layouts, stack_frames};
+use super::{arena_trees, linear_layouts, slab_churn, stack_frames};
 use crate::case::{Case, Model};
 use crate::engines::glibc::Glibc;
 use crate::engines::lifo::ByReset;
@@ -164,17 +164,17 @@ fn related() -> Case {
 }
 
 fn slab() -> Case {
-    Case {
-        id: "origin/slab/fixed-size",
-        krate: CRATE,
-        what: "Keeps 1,000 values of 64 bytes alive: eight are removed, then eight others inserted",
-        model: Model::Churn,
-        unit: "pair",
-        input: cross::churn_input,
-        working_set_bytes: 64_000,
-        threads: 1,
-        engines: cross::churn(),
-    }
+    let engines = [
+        ("null", "loop"),
+        ("alloc-slab", "reserved"),
+        ("alloc-slab", "pages"),
+        ("alloc-slab", "boxes"),
+        ("slab", "default"),
+        ("glibc", "default"),
+        ("mimalloc", "default"),
+        ("jemalloc", "default"),
+    ];
+    Case { krate: CRATE, ..slab_churn::churn("origin/slab/fixed-size", &engines) }
 }
 
 #[cfg(test)]

@@ -92,6 +92,20 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
+/// `slab/churn-1k/separated` on these engines, by name and configuration: for groups that compare
+/// allocators with each other.
+pub(super) fn churn(id: &'static str, engines: &[(&str, &str)]) -> Case {
+    let mut rows = primary(rows::<FEW, SEPARATED>(true), "reserved");
+    rows.retain(|row| engines.contains(&(row.name, row.config)));
+    assert_eq!(rows.len(), engines.len(), "{id}: an engine is not among the rows");
+    case::<FEW>(
+        id,
+        "Keeps 1,000 values of 64 bytes alive: eight are removed, anywhere, then eight inserted",
+        "pair",
+        rows,
+    )
+}
+
 fn case<const LIVE: usize>(
     id: &'static str,
     what: &'static str,
