@@ -174,7 +174,7 @@ fn workloads(html: &mut String, matrix: &Matrix<'_>) {
             }
         }
         for cell in &row.cells {
-            table_cell(html, cell);
+            table_cell(html, cell, row.kind);
         }
     }
     html.push_str(
@@ -183,7 +183,7 @@ fn workloads(html: &mut String, matrix: &Matrix<'_>) {
     );
 }
 
-fn table_cell(html: &mut String, cell: &Cell<'_>) {
+fn table_cell(html: &mut String, cell: &Cell<'_>, kind: Kind) {
     match cell {
         Cell::Gain { engine, best, .. } => {
             let peak = engine.peak_bytes.map(summary::bytes).unwrap_or_default();
@@ -193,6 +193,9 @@ fn table_cell(html: &mut String, cell: &Cell<'_>) {
             let _ = write!(html, "<td{class} title='{title}'>{text}<small>{peak}</small>");
         }
         Cell::Absent("") => html.push_str("<td>"),
+        Cell::Absent(why) if kind != Kind::Ours => {
+            let _ = write!(html, "<td class=no title='{}'>no", escape(why));
+        }
         Cell::Absent(why) => {
             let _ = write!(html, "<td class=no>does not serve it<small>{}</small>", escape(why));
         }
@@ -281,4 +284,44 @@ fn said(html: &mut String, report: &Report) {
         );
     }
     html.push_str("</table></div></div>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::schema::tests::case;
+    use crate::report::schema::{Machine, RoleName, SCHEMA};
+
+    #[test]
+    fn a_newcomer_is_told_what_wins_what_serves_and_what_is_true() {
+        let peer = RoleName::Peer;
+        let glibc = |ratio| ("glibc", "default", peer, ratio, ratio, ratio);
+        let mut cases = vec![
+            case("linear/a/b", &[("bumpalo", "default", peer, 0.5, 0.6, 0.7), glibc(9.0)]),
+            case("cross/trees/build", &[glibc(8.0)]),
+            case("cross/entities/churn", &[glibc(2.0)]),
+            case("origin/arena/related", &[glibc(1.5)]),
+        ];
+        for (case, krate) in cases.iter_mut().zip(["alloc-linear", "cross", "cross", "origin"]) {
+            case.krate = krate.to_owned();
+        }
+        cases[1].engines[0].name = "arena".into();
+        cases[2].engines[0].name = "alloc-slab".into();
+        let report = Report { schema: SCHEMA, machine: Machine::default(), cases };
+        let mut html = String::new();
+        write(&mut html, &report, &summary::by_crate(&report));
+        let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text:?} in {html}"));
+        let order = [
+            "difference this run can tell apart",
+            "behind in 1</span>",
+            "In the middle case 9.00x as fast",
+            "0.60x (bumpalo)",
+            "<table class=matrix>",
+            "8.00x<small>",
+            "does not serve it",
+            "<td class=loss>false",
+        ];
+        assert!(order.iter().map(|text| at(text)).is_sorted(), "{html}");
+        assert!(!html.contains("id='cross'"), "the groups have tables, not paragraphs");
+    }
 }
