@@ -293,6 +293,19 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         // SAFETY: 1. just copied, lent to nobody else; 2. while `self` is borrowed (I3, I4).
         unsafe { ArenaBox::own(NonNull::from_mut(self.alloc_str(source))) }
     }
+
+    /// Copies a string into the arena and returns it, owned; or returns the reason why there is no
+    /// room.
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_box_str(&self, source: &str) -> Result<ArenaBox<'_, str>, TryAllocError> {
+        let text = NonNull::from_mut(self.try_alloc_str(source)?);
+        // SAFETY: 1. just copied, lent to nobody else; 2. while `self` is borrowed (I3, I4).
+        Ok(unsafe { ArenaBox::own(text) })
+    }
 }
 
 impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, '_, MIN_ALIGN, A> {
@@ -301,11 +314,21 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, '_, MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room.
+    /// If there is no room. See [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
     #[track_caller]
     pub fn alloc_box<T>(&self, value: T) -> ArenaBox<'g, T> {
         self.arena.alloc_box(value)
+    }
+
+    /// Moves `value` into the frame and returns it, owned; or hands it back with the reason.
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_box<T>(&self, value: T) -> Result<ArenaBox<'g, T>, Rejected<T>> {
+        self.arena.try_alloc_box(value)
     }
 
     /// Collects an iterator of any length into a slice that is owned: its elements are dropped with
@@ -317,6 +340,41 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, '_, MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_box_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> ArenaBox<'g, [T]> {
         self.arena.alloc_box_from_iter(values)
+    }
+
+    /// Collects an iterator of any length into a slice that is owned, or returns the reason why there
+    /// is no room; the elements are dropped then.
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    pub fn try_alloc_box_from_iter<T>(
+        &self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<ArenaBox<'g, [T]>, TryAllocError> {
+        self.arena.try_alloc_box_from_iter(values)
+    }
+
+    /// Copies a string into the frame and returns it, owned.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room.
+    #[inline]
+    #[track_caller]
+    pub fn alloc_box_str(&self, source: &str) -> ArenaBox<'g, str> {
+        self.arena.alloc_box_str(source)
+    }
+
+    /// Copies a string into the frame and returns it, owned; or returns the reason why there is no
+    /// room.
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_box_str(&self, source: &str) -> Result<ArenaBox<'g, str>, TryAllocError> {
+        self.arena.try_alloc_box_str(source)
     }
 }
 

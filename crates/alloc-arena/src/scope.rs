@@ -129,6 +129,17 @@ impl<'g, 's, const MIN_ALIGN: usize, A: Allocator> Scope<'g, 's, MIN_ALIGN, A> {
         self.arena.alloc_uninit()
     }
 
+    /// Returns room for a value that the caller writes, or the reason why there is none: see
+    /// [`Arena::try_alloc_uninit`](crate::Arena::try_alloc_uninit).
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_uninit<T>(&self) -> Result<&'g mut MaybeUninit<T>, TryAllocError> {
+        self.arena.try_alloc_uninit()
+    }
+
     /// Returns room for `len` values that the caller writes: see [`Arena::alloc_uninit_slice`](crate::Arena::alloc_uninit_slice).
     ///
     /// # Panics
@@ -262,6 +273,21 @@ impl<'g, 's, const MIN_ALIGN: usize, A: Allocator> Scope<'g, 's, MIN_ALIGN, A> {
         self.arena.alloc_slice_fill_copy(len, value)
     }
 
+    /// Makes a slice of `len` copies, or returns the reason why there is no room: see
+    /// [`Arena::try_alloc_slice_fill_copy`](crate::Arena::try_alloc_slice_fill_copy).
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_slice_fill_copy<T: Copy>(
+        &self,
+        len: usize,
+        value: T,
+    ) -> Result<&'g mut [T], TryAllocError> {
+        self.arena.try_alloc_slice_fill_copy(len, value)
+    }
+
     /// Makes a slice of `len` default values: see [`Arena::alloc_slice_fill_default`](crate::Arena::alloc_slice_fill_default).
     ///
     /// # Panics
@@ -271,6 +297,20 @@ impl<'g, 's, const MIN_ALIGN: usize, A: Allocator> Scope<'g, 's, MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_slice_fill_default<T: Default>(&self, len: usize) -> &'g mut [T] {
         self.arena.alloc_slice_fill_default(len)
+    }
+
+    /// Makes a slice of `len` default values, or returns the reason why there is no room: see
+    /// [`Arena::try_alloc_slice_fill_default`](crate::Arena::try_alloc_slice_fill_default).
+    ///
+    /// # Errors
+    ///
+    /// If the arena is at its limit, or the backing refuses.
+    #[inline]
+    pub fn try_alloc_slice_fill_default<T: Default>(
+        &self,
+        len: usize,
+    ) -> Result<&'g mut [T], TryAllocError> {
+        self.arena.try_alloc_slice_fill_default(len)
     }
 
     /// Collects an iterator of any length into a slice: see [`Arena::alloc_from_iter`](crate::Arena::alloc_from_iter).

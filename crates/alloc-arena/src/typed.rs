@@ -260,6 +260,20 @@ impl<T, A: Allocator> TypedArena<T, A> {
         self.alloc(make())
     }
 
+    /// Moves what `make` returns into the arena, or hands it back with the reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc`](Self::try_alloc).
+    ///
+    /// # Panics
+    ///
+    /// If `make` panics.
+    #[inline]
+    pub fn try_alloc_with(&self, make: impl FnOnce() -> T) -> Result<&mut T, Rejected<T>> {
+        self.try_alloc(make())
+    }
+
     #[cold]
     #[inline(never)]
     #[track_caller]
@@ -648,6 +662,18 @@ impl<A: Allocator> TypedArena<u8, A> {
         let bytes = self.alloc_from_iter(source.bytes());
         // SAFETY: 1. a copy of a string.
         unsafe { alloc_core::place::as_str(bytes) }
+    }
+
+    /// Copies a string into the arena, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_from_iter`](Self::try_alloc_from_iter).
+    #[expect(clippy::mut_from_ref, reason = "each call returns places that no other has (T3)")]
+    pub fn try_alloc_str(&self, source: &str) -> Result<&mut str, TryAllocError> {
+        let bytes = self.try_alloc_from_iter(source.bytes())?;
+        // SAFETY: 1. a copy of a string.
+        Ok(unsafe { alloc_core::place::as_str(bytes) })
     }
 }
 

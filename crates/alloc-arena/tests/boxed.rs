@@ -1,7 +1,7 @@
 //! `ArenaBox`: drops, slices, unsized types, panics, traits.
 #![cfg(not(loom))]
 
-use alloc_arena::{Arena, ArenaBox, ErrorKind};
+use alloc_arena::{Arena, ArenaBox, ArenaConfig, ErrorKind, TypedArena};
 use alloc_core::testing::FailAt;
 use alloc_core::{Borrowed, Global};
 use core::any::Any;
@@ -262,4 +262,32 @@ fn a_box_goes_to_another_thread_while_its_arena_goes_on() {
         arena.alloc_str("meanwhile");
         assert_eq!(other.join().unwrap(), ["a", "b"]);
     });
+}
+
+#[test]
+fn fallible_twins_refuse_without_a_panic_and_with_room_succeed() {
+    let small = ArenaConfig::new().first_chunk_bytes(1024).max_chunk_bytes(1024).limit_bytes(1024);
+    let mut arena = Arena::<1>::with_config(small);
+    let long = "x".repeat(2000);
+    assert_eq!(*arena.try_alloc_box_str("here").unwrap(), *"here");
+    assert_eq!(arena.try_alloc_box_str(&long).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(*arena.try_alloc_uninit::<u8>().unwrap().write(9), 9);
+    assert_eq!(arena.try_alloc_uninit::<[u8; 2000]>().unwrap_err().size(), 2000);
+    arena.scoped(|scope| {
+        assert_eq!(*scope.try_alloc_box(7).unwrap(), 7);
+        assert_eq!(scope.try_alloc_box([1u8; 2000]).unwrap_err().into_value(), [1; 2000]);
+        assert_eq!(*scope.try_alloc_box_from_iter([1, 2]).unwrap(), [1, 2]);
+        assert_eq!(scope.try_alloc_box_from_iter(0..2000).unwrap_err().kind(), ErrorKind::Full);
+        assert_eq!(*scope.alloc_box_str("here"), *"here");
+        assert_eq!(scope.try_alloc_box_str(&long).unwrap_err().size(), 2000);
+        assert_eq!(scope.try_alloc_slice_fill_copy(3, 7u8).unwrap(), [7; 3]);
+        assert_eq!(scope.try_alloc_slice_fill_default::<u8>(2).unwrap(), [0; 2]);
+        assert!(scope.try_alloc_slice_fill_copy(2000, 7u8).is_err());
+        assert!(scope.try_alloc_slice_fill_default::<u8>(2000).is_err());
+        assert!(scope.try_alloc_uninit::<[u8; 2000]>().is_err());
+    });
+    let typed = TypedArena::<u8, _>::new_in(FailAt::new(Global, 1));
+    assert_eq!(typed.try_alloc_str(&long).unwrap_err().kind(), ErrorKind::Backing);
+    assert_eq!(typed.try_alloc_str("here").unwrap(), "here", "the second call is granted");
+    assert_eq!(*typed.try_alloc_with(|| 7).unwrap(), 7);
 }

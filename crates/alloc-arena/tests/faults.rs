@@ -152,7 +152,10 @@ fn bad_configurations_name_the_field_and_its_limits() {
         let backing = Checked::new(Global);
         assert_eq!(Arena::<1, _>::try_with_config_in(config, &backing).unwrap_err(), error);
         let payload = catch_unwind(|| Arena::<1>::with_config(config)).unwrap_err();
-        assert_eq!(*payload.downcast_ref::<String>().unwrap(), format!("cannot make an arena: {error}"));
+        assert_eq!(
+            *payload.downcast_ref::<String>().unwrap(),
+            format!("cannot make an arena: {error}")
+        );
     }
     for config in [
         defaults.first_chunk_bytes(256).max_chunk_bytes(256).limit_bytes(256),

@@ -157,6 +157,16 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         self.alloc(MaybeUninit::uninit())
     }
 
+    /// Returns room for a value that the caller writes, or the reason why there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc`](Self::try_alloc).
+    #[inline]
+    pub fn try_alloc_uninit<T>(&self) -> Result<&mut MaybeUninit<T>, TryAllocError> {
+        self.try_alloc(MaybeUninit::uninit()).map_err(|rejected| rejected.error())
+    }
+
     /// Returns room for `len` values that the caller writes.
     ///
     /// # Panics
@@ -306,6 +316,20 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         self.alloc_slice_fill_with(len, |_| value)
     }
 
+    /// Makes a slice of `len` copies of `value`, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    #[inline]
+    pub fn try_alloc_slice_fill_copy<T: Copy>(
+        &self,
+        len: usize,
+        value: T,
+    ) -> Result<&mut [T], TryAllocError> {
+        self.try_alloc_slice_fill_with(len, |_| value)
+    }
+
     /// Makes a slice of `len` default values.
     ///
     /// # Panics
@@ -315,6 +339,19 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_slice_fill_default<T: Default>(&self, len: usize) -> &mut [T] {
         self.alloc_slice_fill_with(len, |_| T::default())
+    }
+
+    /// Makes a slice of `len` default values, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    #[inline]
+    pub fn try_alloc_slice_fill_default<T: Default>(
+        &self,
+        len: usize,
+    ) -> Result<&mut [T], TryAllocError> {
+        self.try_alloc_slice_fill_with(len, |_| T::default())
     }
 
     /// Clones a slice into the region.

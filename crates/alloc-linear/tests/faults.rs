@@ -499,6 +499,18 @@ fn fallible_twins_refuse_without_a_panic_and_with_room_succeed() {
     assert_eq!(burst.try_alloc_str(&"x".repeat(100)).unwrap_err().size(), 100);
     assert_eq!(burst.try_alloc_slice_copy(&[1u8, 2]).unwrap(), [1, 2], "usable afterwards");
     drop(burst);
+    assert_eq!(region.try_alloc_slice_fill_copy(3, 7u8).unwrap(), [7; 3]);
+    assert_eq!(region.try_alloc_slice_fill_default::<u8>(2).unwrap(), [0; 2]);
+    assert_eq!(*region.try_alloc_uninit::<u8>().unwrap().write(9), 9);
+    let refused = [
+        region.try_alloc_slice_fill_copy(65, 7u8).unwrap_err(),
+        region.try_alloc_slice_fill_default::<u64>(9).unwrap_err(),
+        region.try_alloc_uninit::<[u8; 65]>().unwrap_err(),
+    ];
+    assert_eq!(
+        refused.map(|error| (error.kind(), error.size())),
+        [65, 72, 65].map(|n| (ErrorKind::Full, n))
+    );
 
     let shared = SyncLinear::with_capacity(256);
     assert_eq!(shared.try_alloc_str("abc").unwrap(), "abc");

@@ -13,7 +13,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::ops::{Index, IndexMut};
 
-use alloc_core::Rejected;
+use alloc_core::{Rejected, TryAllocError};
 
 use crate::key::Key;
 use crate::pages::Pages;
@@ -103,6 +103,20 @@ impl<'id, T, S: Store> Branded<'_, 'id, T, S> {
         make: impl FnOnce(BrandedKey<'id, T>) -> T,
     ) -> BrandedKey<'id, T> {
         Self::brand(self.slab.insert_with(|key| make(Self::brand(key))))
+    }
+
+    /// Moves into the slab what `make` returns for the key that it will have, or says why there is no
+    /// room; then `make` is not called.
+    ///
+    /// # Errors
+    ///
+    /// As [`Slab::try_insert`].
+    #[inline]
+    pub fn try_insert_with(
+        &mut self,
+        make: impl FnOnce(BrandedKey<'id, T>) -> T,
+    ) -> Result<BrandedKey<'id, T>, TryAllocError> {
+        self.slab.try_insert_with(|key| make(Self::brand(key))).map(Self::brand)
     }
 
     /// Takes the value out that `key` names; `None` if it was removed.

@@ -287,6 +287,19 @@ fn values_are_dropped_where_they_stand() {
 }
 
 #[test]
+fn a_branded_slab_without_room_says_so() {
+    Slab::new().with_limit(1).branded(|mut slab| {
+        let key = slab.try_insert_with(|key| key.key().index()).unwrap();
+        assert_eq!(slab[key], 0);
+        let error = slab.try_insert_with(|_| unreachable!("no room")).unwrap_err();
+        assert_eq!(
+            (error.kind(), slab.try_insert(7).unwrap_err().into_value()),
+            (ErrorKind::Full, 7)
+        );
+    });
+}
+
+#[test]
 fn errors_name_the_value_and_the_limit() {
     let mut slab = Slab::new().with_limit(2);
     slab.extend([1u64, 2]);

@@ -40,6 +40,7 @@
 //! The idea is that of the crate `dynstack`, which copies all values when it grows, keeps the
 //! pointers in a second vector as integers, and drops a value twice if its drop panics.
 
+mod build;
 mod iter;
 mod segments;
 
@@ -133,35 +134,6 @@ unsafe impl<D: ?Sized + Send, A: Allocator + Send> Send for DynStack<D, A> {}
 // SAFETY: `&self` methods lend `&D` and `&A` and write nothing.
 unsafe impl<D: ?Sized + Sync, A: Allocator + Sync> Sync for DynStack<D, A> {}
 
-impl<D: ?Sized> DynStack<D> {
-    /// Returns an empty stack over the global allocator. It takes no memory until the first push.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self::new_in(Global)
-    }
-
-    /// Returns an empty stack with room for `capacity_bytes` of values and their footers.
-    ///
-    /// # Panics
-    ///
-    /// If the memory cannot be had. See [`try_with_capacity`](Self::try_with_capacity).
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity(capacity_bytes: usize) -> Self {
-        Self::with_capacity_in(capacity_bytes, Global)
-    }
-
-    /// Returns an empty stack with room for `capacity_bytes` of values and their footers, or the
-    /// reason why it cannot be had.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_with_capacity_in`](Self::try_with_capacity_in).
-    pub fn try_with_capacity(capacity_bytes: usize) -> Result<Self, TryAllocError> {
-        Self::try_with_capacity_in(capacity_bytes, Global)
-    }
-}
-
 impl<D: ?Sized, A: Allocator> DynStack<D, A> {
     const FOOTER_BYTES: usize = size_of::<Footer<D>>();
     const FOOTER_ALIGN: usize = {
@@ -186,36 +158,6 @@ impl<D: ?Sized, A: Allocator> DynStack<D, A> {
             segments: Segments::new_in(backing),
             _values: PhantomData,
         }
-    }
-
-    /// Returns an empty stack over `backing` with room for `capacity_bytes` of values and their
-    /// footers.
-    ///
-    /// # Panics
-    ///
-    /// If the memory cannot be had. See [`try_with_capacity_in`](Self::try_with_capacity_in).
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity_in(capacity_bytes: usize, backing: A) -> Self {
-        match Self::try_with_capacity_in(capacity_bytes, backing) {
-            Ok(stack) => stack,
-            Err(error) => panic!("cannot make a stack of {capacity_bytes} bytes: {error}"),
-        }
-    }
-
-    /// Returns an empty stack over `backing` with room for `capacity_bytes` of values and their
-    /// footers, or the reason why it cannot be had.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) for a capacity above
-    /// `isize::MAX`, [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if `backing` refuses; it
-    /// is dropped.
-    pub fn try_with_capacity_in(capacity_bytes: usize, backing: A) -> Result<Self, TryAllocError> {
-        let mut stack = Self::new_in(backing);
-        let segment = stack.segments.obtain(capacity_bytes)?;
-        stack.enter(segment);
-        Ok(stack)
     }
 
     /// Pushes `value`, and returns it as a `D`. The closure says how one becomes the other; it is

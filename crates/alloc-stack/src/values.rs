@@ -164,6 +164,16 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         self.alloc(MaybeUninit::uninit())
     }
 
+    /// Returns room for a value that the caller writes, or the reason why there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc`](Self::try_alloc).
+    #[inline]
+    pub fn try_alloc_uninit<T>(&self) -> Result<&'g mut MaybeUninit<T>, TryAllocError> {
+        self.try_alloc(MaybeUninit::uninit()).map_err(|rejected| rejected.error())
+    }
+
     /// Returns room for `len` values that the caller writes.
     ///
     /// # Panics
@@ -325,6 +335,20 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         self.alloc_slice_fill_with(len, |_| value)
     }
 
+    /// Makes a slice of `len` copies of `value`, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    #[inline]
+    pub fn try_alloc_slice_fill_copy<T: Copy>(
+        &self,
+        len: usize,
+        value: T,
+    ) -> Result<&'g mut [T], TryAllocError> {
+        self.try_alloc_slice_fill_with(len, |_| value)
+    }
+
     /// Makes a slice of `len` default values.
     ///
     /// # Panics
@@ -334,6 +358,19 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_slice_fill_default<T: Default>(&self, len: usize) -> &'g mut [T] {
         self.alloc_slice_fill_with(len, |_| T::default())
+    }
+
+    /// Makes a slice of `len` default values, or returns the reason why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    #[inline]
+    pub fn try_alloc_slice_fill_default<T: Default>(
+        &self,
+        len: usize,
+    ) -> Result<&'g mut [T], TryAllocError> {
+        self.try_alloc_slice_fill_with(len, |_| T::default())
     }
 
     /// Clones a slice into the frame.

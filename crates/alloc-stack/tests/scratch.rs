@@ -2,7 +2,7 @@
 #![cfg(all(feature = "std", not(loom)))]
 
 use alloc_core::collections::{Box, Vec as ScratchVec};
-use alloc_core::{Allocator, Layout};
+use alloc_core::{Allocator, ErrorKind, Layout};
 use alloc_stack::{Conflict, Scratch, scratch, scratch_stats, trim_scratch};
 use core::cell::{Cell, RefCell};
 use core::panic::AssertUnwindSafe;
@@ -408,5 +408,19 @@ fn hints_of_iterators_need_not_be_true() {
         let message = *caught.unwrap_err().downcast::<String>().unwrap();
         assert!(message.starts_with("scratch: ") && message.contains("bytes"), "{message}");
         assert_eq!(used().0, [0, 0]);
+    });
+}
+
+#[test]
+fn what_finds_no_memory_for_a_scratch_says_so() {
+    scratch(None, |tmp| {
+        assert_eq!(tmp.try_alloc_str("here").unwrap(), "here");
+        assert_eq!(tmp.try_alloc_slice_fill_with(3, |n| n).unwrap(), [0, 1, 2]);
+        assert_eq!(tmp.try_alloc_from_iter(1..4).unwrap(), [1, 2, 3]);
+        let error = tmp.try_alloc_slice_fill_with(usize::MAX, |n| n).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
+        let huge = isize::MAX.unsigned_abs() / 2;
+        let error = tmp.try_alloc_slice_fill_with(huge, |_| 0u8).unwrap_err();
+        assert_eq!((error.kind(), error.size()), (ErrorKind::Backing, huge));
     });
 }

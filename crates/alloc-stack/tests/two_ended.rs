@@ -406,3 +406,26 @@ fn a_region_that_was_sent_is_whole() {
     });
     assert_eq!(region.join().unwrap().used_bytes(), 0);
 }
+
+#[test]
+fn what_finds_no_room_at_an_end_says_so() {
+    let mut region = TwoEnded::with_capacity(64);
+    let (mut low, mut high) = region.ends();
+    let mut frame = low.frame();
+    let scope = frame.scope();
+    assert_eq!(scope.try_alloc_str("left"), Ok(String::from("left").as_mut_str()));
+    assert_eq!(scope.try_alloc_slice_fill_with(3, |n| n == 1).unwrap(), [false, true, false]);
+    assert_eq!(scope.try_alloc_from_iter(7..10u8).unwrap(), [7, 8, 9]);
+    let used = 64 - scope.region().remaining_bytes();
+    let long = "x".repeat(65);
+    let refused = [
+        scope.try_alloc_str(&long).unwrap_err(),
+        scope.try_alloc_slice_fill_with(65, |_| -> u8 { unreachable!("no room") }).unwrap_err(),
+        scope.try_alloc_from_iter(long.bytes()).unwrap_err(),
+    ];
+    assert!(refused.iter().all(|error| error.kind() == ErrorKind::Full), "{refused:?}");
+    let error = scope.try_alloc_slice_fill_with(usize::MAX, |_| 0u64).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
+    assert_eq!(64 - scope.region().remaining_bytes(), used, "refusals take nothing");
+    assert!(high.frame().scope().try_alloc([0u8; 65]).is_err());
+}

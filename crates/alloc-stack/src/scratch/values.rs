@@ -121,6 +121,18 @@ impl<'s> Scratch<'s> {
         unsafe { as_str(bytes) }
     }
 
+    /// Copies `text` into the frame, or says why there is no memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backing`] if no memory can be had.
+    #[inline]
+    pub fn try_alloc_str(&self, text: &str) -> Result<&'s mut str, TryAllocError> {
+        let bytes = self.try_alloc_slice_copy(text.as_bytes())?;
+        // SAFETY: 1. a copy of valid UTF-8.
+        Ok(unsafe { as_str(bytes) })
+    }
+
     /// Formats into the frame, as `format!` into a `String`.
     ///
     /// # Panics
@@ -159,11 +171,28 @@ impl<'s> Scratch<'s> {
         len: usize,
         make: impl FnMut(usize) -> T,
     ) -> &'s mut [T] {
+        match self.try_alloc_slice_fill_with(len, make) {
+            Ok(values) => values,
+            Err(error) => no_room(error),
+        }
+    }
+
+    /// Makes a slice of `len` values, or says why there is no memory, without having called `make`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Backing`] if no memory can be had, [`ErrorKind::CapacityOverflow`] if the slice
+    /// would exceed `isize::MAX` bytes.
+    pub fn try_alloc_slice_fill_with<T>(
+        &self,
+        len: usize,
+        make: impl FnMut(usize) -> T,
+    ) -> Result<&'s mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
         let mut vector = Vec::new_in(self);
-        make_room(&mut vector, len);
+        try_make_room(&mut vector, len)?;
         vector.extend((0..len).map(make));
-        self.leak(vector)
+        Ok(self.leak(vector))
     }
 
     /// Collects `values` into a slice. Their number need not be known, or true.
@@ -173,19 +202,34 @@ impl<'s> Scratch<'s> {
     /// If no memory can be had, or `values` panics.
     #[track_caller]
     pub fn alloc_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> &'s mut [T] {
+        match self.try_alloc_from_iter(values) {
+            Ok(values) => values,
+            Err(error) => no_room(error),
+        }
+    }
+
+    /// Collects `values` into a slice, or says why there is no memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    pub fn try_alloc_from_iter<T>(
+        &self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<&'s mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
         let values = values.into_iter();
         let mut vector = Vec::new_in(self);
         // A hint that cannot be met may be untrue: the values themselves decide.
         let hint = values.size_hint().0;
         if vector.try_reserve_exact(hint).is_err() && cfg!(bug = "scratch-trusts-hints") {
-            make_room(&mut vector, hint);
+            try_make_room(&mut vector, hint)?;
         }
         for value in values {
-            make_room(&mut vector, 1);
+            try_make_room(&mut vector, 1)?;
             vector.push(value);
         }
-        self.leak(vector)
+        Ok(self.leak(vector))
     }
 
     /// The elements of a vector, which needs no drop any more, for the rest of the frame.
@@ -199,15 +243,24 @@ impl<'s> Scratch<'s> {
     }
 }
 
-/// Makes room for `more` elements, or panics: a vector by itself would abort the process.
+/// Makes room for `more` elements, or says why there is none: a vector by itself would abort the
+/// process.
+#[inline]
+fn try_make_room<T>(vector: &mut Vec<T, &Scratch<'_>>, more: usize) -> Result<(), TryAllocError> {
+    vector.try_reserve(more).map_err(|_| {
+        match array_layout::<T>(vector.len().saturating_add(more)) {
+            Ok(layout) => TryAllocError::new(ErrorKind::Backing, layout, 0),
+            Err(error) => error,
+        }
+    })
+}
+
+/// Makes room for `more` elements, or panics.
 #[inline]
 #[track_caller]
 fn make_room<T>(vector: &mut Vec<T, &Scratch<'_>>, more: usize) {
-    if vector.try_reserve(more).is_err() {
-        no_room(match array_layout::<T>(vector.len().saturating_add(more)) {
-            Ok(layout) => TryAllocError::new(ErrorKind::Backing, layout, 0),
-            Err(error) => error,
-        });
+    if let Err(error) = try_make_room(vector, more) {
+        no_room(error);
     }
 }
 

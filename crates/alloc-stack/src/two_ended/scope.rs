@@ -138,6 +138,18 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
         unsafe { as_str(bytes) }
     }
 
+    /// Copies `text` into the region, or says why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`](alloc_core::ErrorKind::Full) if the ends would meet.
+    #[inline]
+    pub fn try_alloc_str(&self, text: &str) -> Result<&'g mut str, TryAllocError> {
+        let bytes = self.try_alloc_slice_copy(text.as_bytes())?;
+        // SAFETY: 1. a copy of valid UTF-8.
+        Ok(unsafe { as_str(bytes) })
+    }
+
     /// Makes a slice of the values that `make` returns for 0, 1, 2 … `len - 1`.
     ///
     /// `make` may allocate at either end.
@@ -149,14 +161,29 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
     pub fn alloc_slice_fill_with<T>(
         &self,
         len: usize,
-        mut make: impl FnMut(usize) -> T,
+        make: impl FnMut(usize) -> T,
     ) -> &'g mut [T] {
-        const { NoDrop::<T>::CHECK };
-        let block = array_layout::<T>(len).and_then(|layout| self.try_alloc_layout(layout));
-        let first = match block {
-            Ok(block) => block.cast::<T>(),
+        match self.try_alloc_slice_fill_with(len, make) {
+            Ok(values) => values,
             Err(error) => self.no_room(error),
-        };
+        }
+    }
+
+    /// Makes a slice of `len` values, or says why there is no room, without having called `make`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`](alloc_core::ErrorKind::Full) if the ends would meet,
+    /// [`ErrorKind::CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) if the slice would
+    /// exceed `isize::MAX` bytes.
+    pub fn try_alloc_slice_fill_with<T>(
+        &self,
+        len: usize,
+        mut make: impl FnMut(usize) -> T,
+    ) -> Result<&'g mut [T], TryAllocError> {
+        const { NoDrop::<T>::CHECK };
+        let block = array_layout::<T>(len).and_then(|layout| self.try_alloc_layout(layout))?;
+        let first = block.cast::<T>();
         for index in 0..len {
             let value = make(index);
             // SAFETY: the block has room for `len` values.
@@ -167,7 +194,7 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
         let mut slice = NonNull::slice_from_raw_parts(first, len);
         // SAFETY: all `len` values were written; the block is valid during `'g` (T3) and nobody
         // else's (T2).
-        unsafe { slice.as_mut() }
+        Ok(unsafe { slice.as_mut() })
     }
 
     /// Collects `values` into a slice. Their number need not be known, or true.
@@ -177,23 +204,38 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
     /// If the ends would meet.
     #[track_caller]
     pub fn alloc_from_iter<T>(&self, values: impl IntoIterator<Item = T>) -> &'g mut [T] {
+        match self.try_alloc_from_iter(values) {
+            Ok(values) => values,
+            Err(error) => self.no_room(error),
+        }
+    }
+
+    /// Collects `values` into a slice, or says why there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_alloc_slice_fill_with`](Self::try_alloc_slice_fill_with).
+    pub fn try_alloc_from_iter<T>(
+        &self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<&'g mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
         let values = values.into_iter();
         let mut vector = Vec::new_in(Self { region: self.region });
         let hint = values.size_hint().0;
         // A hint that cannot be met may be untrue: the values themselves decide.
         if vector.try_reserve_exact(hint).is_err() && cfg!(bug = "two-ended-trusts-hints") {
-            self.no_room(self.refusal::<T>(hint));
+            return Err(self.refusal::<T>(hint));
         }
         for value in values {
             // Twice as much as before, or what there is.
             if vector.try_reserve(1).or_else(|_| vector.try_reserve_exact(1)).is_err() {
-                self.no_room(self.refusal::<T>(vector.len() + 1));
+                return Err(self.refusal::<T>(vector.len() + 1));
             }
             vector.push(value);
         }
         vector.shrink_to_fit();
-        Vec::leak(vector)
+        Ok(Vec::leak(vector))
     }
 
     /// Why a vector of `len` values found no room.
