@@ -16,6 +16,9 @@ use std::process::Command;
 /// The one target triple that the sanitizer and no_std builds name.
 pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
 
+/// What is tested beside the crates: the programs of the guide, and this one.
+pub(crate) const TOOLS: [&str; 2] = ["guide", "xtask"];
+
 /// The workspace: where it is and which packages it has.
 pub(crate) struct Workspace {
     /// Root folder.
@@ -79,6 +82,12 @@ impl Package {
         self.manifest_path.parent().unwrap_or(Path::new("."))
     }
 
+    /// Its examples, by name.
+    pub(crate) fn examples(&self) -> Vec<&str> {
+        let examples = self.targets.iter().filter(|target| target.is("example"));
+        examples.map(|target| target.name.as_str()).collect()
+    }
+
     /// Its features that a stable compiler can build, without `default`.
     pub(crate) fn stable_features(&self) -> Vec<String> {
         let usable = |name: &&String| *name != "default" && *name != "nightly";
@@ -114,11 +123,11 @@ impl Workspace {
         self.packages.iter().filter(|package| package.dir().starts_with(&home)).collect()
     }
 
-    /// `names` among the crates (and `xtask`, where `with_xtask`); all of them when none is named.
-    pub(crate) fn choose(&self, names: &[String], with_xtask: bool) -> Result<Vec<&Package>> {
+    /// `names` among the crates (and the tools, where `with_tools`); all of them when none is named.
+    pub(crate) fn choose(&self, names: &[String], with_tools: bool) -> Result<Vec<&Package>> {
         let mut all = self.crates();
-        if with_xtask {
-            all.extend(self.packages.iter().filter(|package| package.name == "xtask"));
+        if with_tools {
+            all.extend(self.packages.iter().filter(|package| TOOLS.contains(&&*package.name)));
         }
         if names.is_empty() {
             return Ok(all);

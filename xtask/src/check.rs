@@ -13,7 +13,7 @@ use crate::cargo::{Build, Package, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, findings, not_run, passed};
 use crate::test::every_feature_of;
-use crate::{bench, readme};
+use crate::{bench, guide, readme};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -69,6 +69,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     steps.step("README tables are what the records say", || {
         let stale = readme::stale(&workspace)?;
         findings(format!("{} tables", stale.tables), stale.findings)
+    });
+    steps.step("the guide says what its record says", || {
+        let (figures, found) = guide::stale(&workspace)?;
+        findings(format!("{figures} figures"), found)
     });
     steps.step("the root README is short", || {
         let text = std::fs::read_to_string(workspace.root.join("README.md"))?;

@@ -10,6 +10,7 @@ mod cargo;
 mod check;
 mod child;
 mod fuzz;
+mod guide;
 mod loom;
 mod orderings;
 mod planted;
@@ -44,6 +45,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Rewrite the measured tables of the READMEs from the committed records.
     Readme(readme::Args),
+    /// Run the programs of the guide and write what they found into it.
+    Guide(guide::Args),
     /// Measure our crates beside their peers.
     #[command(disable_help_flag = true)]
     Bench(bench::Args),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Sanitize(args) => sanitize::main(&args),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Readme(args) => readme::main(&args),
+        Task::Guide(args) => guide::main(&args),
         Task::Bench(args) => bench::main(&args),
     };
     result.unwrap_or_else(|error| {

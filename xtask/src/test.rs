@@ -7,7 +7,7 @@
 //! What does not depend on the optimiser runs once: compile-fail tests (ignored in release), and
 //! the tests of this tool. The benchmarks are built once, for their tests and for their rows.
 
-use crate::cargo::{Build, Package, Workspace};
+use crate::cargo::{Build, Package, TOOLS, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, passed};
 use crate::{bench, loom, planted};
@@ -56,7 +56,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             });
         }
     }
-    let crates: Vec<_> = packages.iter().copied().filter(|p| p.name != "xtask").collect();
+    let crates: Vec<_> = packages.iter().copied().filter(|p| !TOOLS.contains(&&*p.name)).collect();
     loom::run_models(&mut steps, &workspace, &crates, 2, &mut total);
     if args.crates.is_empty() {
         steps.step("benches, unit tests and the runner's", || {
