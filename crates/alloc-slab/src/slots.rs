@@ -107,11 +107,11 @@ impl<S: Slots> Table<S> {
         self.head = if S::ONE_WORD { self.head & !LOW | link } else { link };
     }
 
-    /// There is a value more, in what was the first free slot `index`; now that is `link`.
+    /// There is a value more, and `link` is the first free slot.
     #[inline(always)]
-    const fn filled(&mut self, index: u32, link: u64) {
+    const fn filled(&mut self, link: u64) {
         if S::ONE_WORD {
-            self.head = self.head - index as u64 + GENERATION + link;
+            self.head = ((self.head & !LOW) + GENERATION) | link;
         } else {
             self.head = link;
             self.len += 1;
@@ -122,7 +122,7 @@ impl<S: Slots> Table<S> {
     #[inline(always)]
     const fn vacated(&mut self, index: u32) {
         if S::ONE_WORD {
-            self.head = (self.head & !LOW) - GENERATION + index as u64;
+            self.head = ((self.head & !LOW) - GENERATION) | index as u64;
         } else {
             self.head = index as u64;
             self.len -= 1;
@@ -222,7 +222,7 @@ impl<S: Slots> Table<S> {
         unsafe { *place.live = LIVE };
         // SAFETY: as above: aligned, and no value is there.
         unsafe { place.value.write(value) };
-        self.filled(index, state & LOW);
+        self.filled(state & LOW);
         self.counters.inserted(self.len());
         // SAFETY: S2: the generation was even and is now odd.
         (unsafe { Key::of(bits) }, place.value)
@@ -305,8 +305,13 @@ impl<S: Slots> Table<S> {
             (key.to_bits() | LOW).wrapping_add(1)
         };
         if next == 0 && !cfg!(bug = "generation-wraps") {
-            // SAFETY: clause 1.
-            return unsafe { self.retire(place.state) };
+            return if S::ONE_WORD {
+                // SAFETY: clause 1.
+                unsafe { self.retire(place.state) }
+            } else {
+                // SAFETY: clause 1.
+                unsafe { self.retire_apart(place.state) }
+            };
         }
         // SAFETY: as above.
         unsafe { *place.state = next | self.link() };
@@ -380,6 +385,19 @@ impl<S: Slots> Table<S> {
         } else {
             self.len -= 1;
         }
+    }
+
+    /// [`retire`](Self::retire), called: the loop around a removal then has registers for what slots in
+    /// pages are found by, instead of for what this counts.
+    ///
+    /// # Safety
+    ///
+    /// As [`retire`](Self::retire).
+    #[cold]
+    #[inline(never)]
+    unsafe fn retire_apart(&mut self, state: *mut u64) {
+        // SAFETY: the caller's promise.
+        unsafe { self.retire(state) };
     }
 
     /// The first slot of a page, if the page was not released.
