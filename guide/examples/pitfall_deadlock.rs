@@ -4,10 +4,10 @@
 //! the table is locked, its drop waits for a lock that its own thread holds, for ever. Here it asks
 //! with `try_lock` and counts how often it would have hung.
 
-use alloc_slab::{Key, Slab};
+use alloc_slab::{Key, Slab, SyncSlab};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use guide::fact;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 #[derive(Default)]
 struct Table {
@@ -52,6 +52,27 @@ fn left(table: &Table) -> (usize, usize) {
     (jobs.len(), table.hung.load(Relaxed))
 }
 
+/// The same with a table that has no lock: a drop may come back to it. Jobs left when all is done.
+fn without_lock() -> usize {
+    struct Shared {
+        table: Weak<SyncSlab<Shared>>,
+        child: Option<Key<Shared>>,
+    }
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            if let (Some(child), Some(table)) = (self.child, self.table.upgrade()) {
+                table.remove(child);
+            }
+        }
+    }
+    let table = Arc::new(SyncSlab::new());
+    let job = |child| Shared { table: Arc::downgrade(&table), child };
+    let child = table.insert(job(None));
+    let parent = table.insert(job(Some(child)));
+    table.remove(parent);
+    [parent, child].into_iter().filter(|&key| table.contains(key)).count()
+}
+
 fn main() {
     let (held, job) = table();
     // The guard is a temporary of this statement: it lives until the semicolon, the job does not.
@@ -69,4 +90,8 @@ fn main() {
     fact("dropped after the lock: drops that would hang", hung);
     fact("dropped after the lock: children left behind", remain);
     assert_eq!((remain, hung), (0, 0));
+
+    let children = without_lock();
+    fact("dropped by a SyncSlab, which holds no lock: children left behind", children);
+    assert_eq!(children, 0);
 }
