@@ -16,6 +16,41 @@ pub(super) struct Subject {
     pub(super) probe: &'static str,
 }
 
+/// A crate of values under keys: the measured function inserts a value and removes one, in the place
+/// of a run-time layout, which such a crate does not know. The text defines `Slots`, `empty`, `insert`
+/// and `remove`.
+macro_rules! slots {
+    ($package:literal, $path:expr, $slots:literal) => {
+        Subject {
+            table: "alloc-slab",
+            package: $package,
+            path: $path,
+            beside: &[],
+            probe: concat!(
+                $slots,
+                "
+            use core::cell::UnsafeCell;
+            type Region = UnsafeCell<Slots>;
+            fn new() -> Region { UnsafeCell::new(empty()) }
+            #[inline(always)]
+            fn value(region: &Region, value: Value) -> *mut Value {
+                // SAFETY: the program has one thread, and no other borrow of its slots.
+                insert(unsafe { &mut *region.get() }, value)
+            }
+            #[inline(always)]
+            fn block(region: &Region, layout: Layout) -> *mut u8 {
+                // SAFETY: as above.
+                match remove(unsafe { &mut *region.get() }, layout.size() as u64) {
+                    Some(value) => value[0] as *mut u8,
+                    None => std::ptr::null_mut(),
+                }
+            }
+        "
+            ),
+        }
+    };
+}
+
 /// Ours first in each table.
 pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
@@ -112,6 +147,82 @@ pub(super) const SUBJECTS: &[Subject] = &[
     scoped_arena("alloc-arena"),
     oxc_allocator("alloc-arena"),
     multitude("alloc-arena"),
+    slots!(
+        "alloc-slab",
+        Some("crates/alloc-slab"),
+        "
+            use alloc_slab::{Key, Slab};
+            type Slots = Slab<Value>;
+            fn empty() -> Slots { Slab::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { let key = slots.insert(value); &mut slots[key] }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.remove(Key::from_bits(bits)?) }
+        "
+    ),
+    slots!(
+        "slab",
+        None,
+        "
+            type Slots = slab::Slab<Value>;
+            fn empty() -> Slots { Slots::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { let key = slots.insert(value); &mut slots[key] }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.try_remove(bits as usize) }
+        "
+    ),
+    slots!(
+        "slotmap",
+        None,
+        "
+            use slotmap::{DefaultKey, KeyData, SlotMap};
+            type Slots = SlotMap<DefaultKey, Value>;
+            fn empty() -> Slots { SlotMap::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { let key = slots.insert(value); &mut slots[key] }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.remove(KeyData::from_ffi(bits).into()) }
+        "
+    ),
+    slots!(
+        "thunderdome",
+        None,
+        "
+            use thunderdome::{Arena, Index};
+            type Slots = Arena<Value>;
+            fn empty() -> Slots { Arena::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { let key = slots.insert(value); &mut slots[key] }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.remove(Index::from_bits(bits)?) }
+        "
+    ),
+    slots!(
+        "generational-arena",
+        None,
+        "
+            use generational_arena::{Arena, Index};
+            type Slots = Arena<Value>;
+            fn empty() -> Slots { Arena::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { let key = slots.insert(value); &mut slots[key] }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.remove(Index::from_raw_parts(bits as usize, bits)) }
+        "
+    ),
+    slots!(
+        "sharded-slab",
+        None,
+        "
+            type Slots = sharded_slab::Slab<Value>;
+            fn empty() -> Slots { Slots::new() }
+            #[inline(always)]
+            fn insert(slots: &mut Slots, value: Value) -> *mut Value { slots.insert(value).unwrap_or(0) as *mut Value }
+            #[inline(always)]
+            fn remove(slots: &mut Slots, bits: u64) -> Option<Value> { slots.take(bits as usize) }
+        "
+    ),
 ];
 
 const fn bumpalo(table: &'static str) -> Subject {

@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+use std::collections::HashMap;
 
 use alloc_slab::{Key, ReservedPages, Slab, SlabAlloc};
 use allocator_api2::alloc::Allocator;
@@ -11,13 +12,13 @@ use super::slots::Slots;
 use crate::case::Role;
 
 /// What the tables say of one of ours.
-pub(super) const fn ours(config: &'static str, why: &'static str) -> About {
+pub(crate) const fn ours(config: &'static str, why: &'static str) -> About {
     About { name: "alloc-slab", config, package: "alloc-slab", why, role: Role::Ours }
 }
 
 /// The same slab wherever its slots stand.
 macro_rules! slots {
-    ($slab:ident, $store:ty, $about:expr, $new:expr) => {
+    ($slab:ident, $store:ty, $about:expr, $new:expr, $shrink:expr) => {
         impl<T: Copy + 'static> Slots<T> for $slab<T> {
             const ABOUT: About = $about;
 
@@ -53,8 +54,9 @@ macro_rules! slots {
                 self.0.values().for_each(see);
             }
 
-            fn shrink(&mut self, _: &mut [Key<T>]) {
-                self.0.trim();
+            fn shrink(&mut self, keys: &mut [Key<T>]) {
+                let shrink: fn(&mut Slab<T, $store>, &mut [Key<T>]) = $shrink;
+                shrink(&mut self.0, keys);
             }
         }
     };
@@ -72,14 +74,40 @@ slots!(
     Paged,
     alloc_slab::Pages,
     ours("pages", "Slab::new(): pages of 64 KiB from the global allocator"),
-    |most, told| if told { Slab::with_capacity(most) } else { Slab::new() }
+    |most, told| if told { Slab::with_capacity(most) } else { Slab::new() },
+    |slab, _| {
+        slab.trim();
+    }
+);
+slots!(
+    Compacted,
+    alloc_slab::Pages,
+    ours("compact", "compact(): moves the fewest values that empty the most pages"),
+    |_, _| Slab::new(),
+    |slab, keys| {
+        let moved: HashMap<_, _> = {
+            let mut moved = HashMap::new();
+            slab.compact(|_, old, new| {
+                moved.insert(old, new);
+            });
+            moved
+        };
+        keys.iter_mut().for_each(|key| *key = *moved.get(key).unwrap_or(key));
+    }
 );
 slots!(
     Reserved,
     ReservedPages,
     ours("reserved", "Slab::reserved(n): one range of address space, committed as it fills"),
-    |most, _| Slab::reserved(most)
+    |most, _| Slab::reserved(most),
+    |slab, _| {
+        slab.trim();
+    }
 );
+
+/// A slab on pages that is compacted rather than trimmed.
+#[derive(Debug)]
+pub struct Compacted<T>(Slab<T>);
 
 /// `SlabAlloc` as an allocator for one type: a value's address is its key.
 pub struct Blocks(SlabAlloc);
@@ -92,6 +120,8 @@ impl core::fmt::Debug for Blocks {
 
 impl<T: Copy + 'static> Slots<T> for Blocks {
     const ABOUT: About = ours("boxes", "SlabAlloc: an Allocator for boxes of one size, no keys");
+
+    const NEEDS_KEYS: bool = true;
 
     type Key = NonNull<T>;
 

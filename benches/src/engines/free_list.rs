@@ -44,6 +44,8 @@ impl<T: Copy + 'static> Slots<T> for ByHand<T> {
         role: Role::Control,
     };
 
+    const NEEDS_KEYS: bool = true;
+
     type Key = NonNull<T>;
 
     fn new(_: usize, _: bool) -> Self {

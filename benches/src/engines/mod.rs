@@ -50,6 +50,7 @@ pub mod oxc;
 pub mod scoped_arena;
 pub mod scratch;
 pub mod shared;
+pub mod shared_slots;
 pub mod slab;
 pub mod slab_alloc;
 pub mod slotmap;

@@ -63,15 +63,86 @@ pub trait Slots<T: Copy + 'static>: Sized + 'static {
     /// `keys` are the keys of all values.
     unsafe fn each(&self, keys: &[Self::Key], see: impl FnMut(&T));
 
+    /// Whether [`Slots::each`] goes through `keys`.
+    const NEEDS_KEYS: bool = false;
+
     /// Gives back what no value needs any more, as far as it can; `keys` follow values that move.
     fn shrink(&mut self, keys: &mut [Self::Key]) {
         let _ = keys;
     }
 }
 
+/// The slots of one engine, whatever they hold: values that refer to each other have keys in them.
+pub trait Family: 'static {
+    /// What finds a value.
+    type Key<T>: Copy + 'static
+    where
+        T: 'static;
+
+    /// What holds the values.
+    type Slots<T>: Slots<T, Key = Self::Key<T>>
+    where
+        T: Copy + 'static;
+}
+
+macro_rules! families {
+    ($($(#[$doc:meta])* $name:ident: $key:ty, $slots:ty;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Family for $name {
+            type Key<T> = $key where T: 'static;
+            type Slots<T> = $slots where T: Copy + 'static;
+        }
+    )*};
+}
+
+families! {
+    /// Ours on pages.
+    OnPages: ::alloc_slab::Key<T>, super::alloc_slab::Paged<T>;
+    /// Ours on reserved memory.
+    OnReserved: ::alloc_slab::Key<T>, super::alloc_slab::Reserved<T>;
+    /// Boxes of ours.
+    InBlocks: NonNull<T>, super::alloc_slab::Blocks;
+    /// slab.
+    InSlab: usize, super::slab::Plain<T>;
+    /// slotmap.
+    InSlotMap: ::slotmap::DefaultKey, super::slotmap::Basic<T>;
+    /// slotmap's dense one.
+    InDenseSlotMap: ::slotmap::DefaultKey, super::slotmap::Dense<T>;
+    /// thunderdome.
+    InThunderdome: ::thunderdome::Index, super::thunderdome::Plain<T>;
+    /// generational-arena.
+    InGenerational: ::generational_arena::Index, super::generational_arena::Plain<T>;
+}
+
+impl<M: Malloc> Family for Heap<M> {
+    type Key<T>
+        = NonNull<T>
+    where
+        T: 'static;
+    type Slots<T>
+        = Self
+    where
+        T: Copy + 'static;
+}
+
+impl Family for Null {
+    type Key<T>
+        = NonNull<T>
+    where
+        T: 'static;
+    type Slots<T>
+        = Self
+    where
+        T: Copy + 'static;
+}
+
 /// A block of a malloc for each value.
 impl<M: Malloc, T: Copy + 'static> Slots<T> for Heap<M> {
     const ABOUT: About = M::ABOUT;
+    const NEEDS_KEYS: bool = true;
 
     type Key = NonNull<T>;
 
@@ -123,6 +194,7 @@ impl<T: Copy + 'static> Slots<T> for Null {
         why: "the loop with its stores and its table of keys: every value has the same place",
         role: Role::Null,
     };
+    const NEEDS_KEYS: bool = true;
 
     type Key = NonNull<T>;
 

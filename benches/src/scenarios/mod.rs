@@ -29,7 +29,11 @@ pub mod origin;
 mod programs;
 pub mod slab;
 mod slab_churn;
+mod slab_growth;
 mod slab_iterate;
+mod slab_memory;
+pub mod slab_programs;
+mod slab_shared;
 pub mod stack;
 pub mod stack_boxes;
 pub mod stack_depot;
@@ -53,6 +57,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(slab::cases());
     cases.extend(arena_programs::cases());
     cases.extend(stack_programs::cases());
+    cases.extend(slab_programs::cases());
     cases
 }
 

@@ -4,6 +4,9 @@
 //!   churn      values replaced, 8 at a time (separated) or one by one (fused)     slab_churn
 //!   lookup     values found by keys in any order                                  slab_churn
 //!   iterate    all values, with holes between them                                slab_iterate
+//!   growth     the slowest of a million insertions                                slab_growth
+//!   memory     what stays after a peak; objects: what stays made                  slab_memory
+//!   shared     threads with their own values and each other's                     slab_shared
 //! ```
 //!
 //! Values have 64 bytes, a cache line. What a scenario keeps at a place of its table depends on the
@@ -11,7 +14,7 @@
 //! find one slot.
 
 use super::checksum::fold;
-use super::{slab_churn, slab_iterate};
+use super::{slab_churn, slab_growth, slab_iterate, slab_memory, slab_shared};
 use crate::case::{Case, EngineSpec};
 use crate::engines::slots::Slots;
 use crate::engines::{self, About};
@@ -28,6 +31,9 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(slab_churn::cases());
     cases.extend(slab_iterate::cases());
+    cases.extend(slab_growth::cases());
+    cases.extend(slab_memory::cases());
+    cases.extend(slab_shared::cases());
     cases
 }
 
