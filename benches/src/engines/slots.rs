@@ -113,8 +113,6 @@ families! {
     InDenseSlotMap: ::slotmap::DefaultKey, super::slotmap::Dense<T>;
     /// thunderdome.
     InThunderdome: ::thunderdome::Index, super::thunderdome::Plain<T>;
-    /// generational-arena.
-    InGenerational: ::generational_arena::Index, super::generational_arena::Plain<T>;
 }
 
 impl<M: Malloc> Family for Heap<M> {

@@ -173,23 +173,23 @@ const BATCHES: usize = 64;
 
 /// What is dear to make: a table and a buffer.
 struct Object {
-    table: Vec<u32>,
+    table: Vec<u64>,
     text: Vec<u8>,
 }
 
 impl Object {
     fn new() -> Self {
-        Self { table: vec![u32::MAX; 64], text: Vec::with_capacity(512) }
+        Self { table: vec![u64::MAX; 32], text: Vec::with_capacity(512) }
     }
 
     /// What a job does with it; the object is as new afterwards.
     #[inline]
     fn serve(&mut self, number: u64) -> u64 {
         self.text.extend_from_slice(&number.to_le_bytes());
-        let place = (number % 64) as usize;
-        self.table[place] = number as u32;
-        let sum = fold(self.text.len() as u64, u64::from(self.table[place]));
-        self.table[place] = u32::MAX;
+        let place = (number % 32) as usize;
+        self.table[place] = number;
+        let sum = fold(self.text.len() as u64, self.table[place]);
+        self.table[place] = u64::MAX;
         self.text.clear();
         sum
     }

@@ -18,10 +18,9 @@ use crate::engines::glibc::Glibc;
 use crate::engines::heap::{Counted, Heap, Malloc};
 use crate::engines::null::Null;
 use crate::engines::slots::{
-    Family, InBlocks, InDenseSlotMap, InGenerational, InSlab, InSlotMap, InThunderdome, OnPages,
-    OnReserved,
+    Family, InBlocks, InDenseSlotMap, InSlab, InSlotMap, InThunderdome, OnPages, OnReserved,
 };
-use crate::engines::{self, About, jemalloc, mimalloc, snmalloc};
+use crate::engines::{self, About, jemalloc, mimalloc};
 
 /// The cases of this file.
 #[must_use]
@@ -61,7 +60,7 @@ fn heap<M: Malloc, P: Program<Heap<M>> + Program<Heap<Counted>>>() -> EngineSpec
     row::<Heap<M>, P>().counted_on(&row::<Heap<Counted>, P>())
 }
 
-/// Ours in both forms, and everybody else.
+/// Ours, and of the others the best of each kind.
 fn rows<P>() -> Vec<EngineSpec>
 where
     P: Program<OnPages>
@@ -71,13 +70,11 @@ where
         + Program<InSlotMap>
         + Program<InDenseSlotMap>
         + Program<InThunderdome>
-        + Program<InGenerational>
         + Program<Null>
         + Program<Heap<Glibc>>
         + Program<Heap<Counted>>
         + Program<Heap<mimalloc::Mimalloc>>
-        + Program<Heap<jemalloc::SizedFree>>
-        + Program<Heap<snmalloc::Snmalloc>>,
+        + Program<Heap<jemalloc::SizedFree>>,
 {
     vec![
         row::<OnPages, P>().primary(),
@@ -87,11 +84,9 @@ where
         heap::<Glibc, P>().reference(),
         heap::<mimalloc::Mimalloc, P>(),
         heap::<jemalloc::SizedFree, P>(),
-        heap::<snmalloc::Snmalloc, P>(),
         row::<InSlab, P>(),
         row::<InSlotMap, P>(),
         row::<InDenseSlotMap, P>(),
         row::<InThunderdome, P>(),
-        row::<InGenerational, P>(),
     ]
 }

@@ -228,8 +228,8 @@ fn batches<S: SharedSlots<Value>>(
         for &place in &places[..local] {
             keys[place] = slots.insert(own, value_at(place, seed));
         }
-        for number in crossed..crossed + remote {
-            crossing[number] = slots.insert(own, value_at(number, seed));
+        for (number, key) in (crossed..).zip(&mut crossing[crossed..crossed + remote]) {
+            *key = slots.insert(own, value_at(number, seed));
         }
         crossed += remote;
     }

@@ -20,7 +20,7 @@ use crate::trace::script::{Script, Step};
 const PACKETS: usize = 2;
 
 /// Events between two looks at all connections.
-const LOOK_EVERY: usize = 4096;
+const LOOK_EVERY: u64 = 4096;
 
 /// Events of a round at most.
 const EVENTS: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
@@ -139,7 +139,7 @@ impl<F: Family> Program<F> for Connections {
                 connection.received_bytes += connection.window[1];
                 connection.last_event = now;
             }
-            if now as usize % LOOK_EVERY == 0 {
+            if now.is_multiple_of(LOOK_EVERY) {
                 let mut idle = 0_u64;
                 let see = |connection: &Connection| {
                     idle += u64::from(now - connection.last_event > 1000);
