@@ -31,7 +31,7 @@
 //!
 //! # Ordering edges
 //!
-//! * `value`: insertion → who finds the key. The value is written before.
+//! * `value`: insertion → who finds the key, or drops the value. The value is written before.
 //!
 //! Those of pages, hazards and the directory in their files; the fences are `primitives::asymmetric`.
 //!
@@ -62,6 +62,7 @@ mod tests;
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use alloc_core::{Allocator, ErrorKind, Global, Rejected, TryAllocError};
@@ -292,7 +293,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         let bits = slot.state.load(Relaxed) + GENERATION;
         // SAFETY: the state of a free slot is even, and not out of use, so the next one is odd.
         let value = make(unsafe { Key::of(bits) });
-        core::mem::forget(back);
+        let _ = ManuallyDrop::new(back);
         // SAFETY: 1. and 2. taken from this thread's part, and `make` cannot have reached the slot.
         Ok(unsafe { self.fill(part, slot, value) })
     }
@@ -326,8 +327,8 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         debug_assert!(bits & GENERATION != 0 && bits >= GENERATION, "L3: {bits:#x} is not free");
         // SAFETY: clause 2: memory for a value, which nobody looks at before the key is stored.
         unsafe { slot.value_mut().write(value) };
-        // ORD[value] Release → Acquire in `get`, `remove_shared`: the value is written before the key is
-        // found.
+        // ORD[value] Release → Acquire in `get_shared`, and the fence of `collect`: the value is written
+        // before the key is found.
         slot.state.store(bits, Release);
         part.counters.inserted.count();
         // SAFETY: the state of a free slot is even, and not out of use, so this is odd.
@@ -494,16 +495,17 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         #[cfg(bug = "two-remove-one-key")]
         {
             // ORD Relaxed: a fault.
-            if slot.state.load(Acquire) != bits {
+            if slot.state.load(Relaxed) != bits {
                 return false;
             }
             // ORD Relaxed: a fault.
             slot.state.store(removed(bits), Relaxed);
         }
-        // ORD[value] Acquire ← Release in `fill`: we are going to drop the value.
+        // ORD Relaxed: the value is dropped after `collect`'s heavy fence, which acquires what the key's
+        // store released; or by `&mut`.
         // ORD Relaxed on failure: it is somebody else's.
         #[cfg(not(bug = "two-remove-one-key"))]
-        if slot.state.compare_exchange(bits, removed(bits), Acquire, Relaxed).is_err() {
+        if slot.state.compare_exchange(bits, removed(bits), Relaxed, Relaxed).is_err() {
             part.counters.contended.count();
             return false;
         }

@@ -237,6 +237,26 @@ fn loom_reclaim_a_guard_ends_elsewhere() {
     });
 }
 
+/// The same with a guard that is not the thread's first.
+#[test]
+fn loom_reclaim_a_second_guard_ends_elsewhere() {
+    let model = Model::new("reclaim_a_second_guard_ends_elsewhere");
+    model.reaches(["dropped at once", "kept"]).floor(20).check(|seen| {
+        let slab = shared();
+        let (key, other) = (insert(&slab, 7), insert(&slab, 8));
+        let first = slab.get(other).unwrap();
+        let borrowed: &'static Shared = {
+            // SAFETY: the slab lives until the thread that has the guard was joined.
+            unsafe { &*Arc::as_ptr(&slab) }
+        };
+        let second: Ref<'static, Value> = borrowed.get(key).unwrap();
+        let t = thread::spawn(move || *second.get_ref());
+        assert!(slab.remove(key));
+        seen.record(if slab.stats().limbo == 0 { "dropped at once" } else { "kept" });
+        assert_eq!((t.join().unwrap(), *first.get_ref()), (7, 8));
+    });
+}
+
 /// One thread looks at a value, then at another; a second removes the first one and looks for guards.
 #[test]
 fn loom_reclaim_an_entry_protects_one_after_another() {
@@ -285,6 +305,7 @@ fn loom_reclaim_the_second_guard_in_a_new_block() {
 
 /// The slab is dropped, with a value that waits for nobody any more, while a thread exits.
 #[test]
+#[expect(clippy::mem_forget, reason = "a forgotten guard keeps its value until the slab goes")]
 fn loom_reclaim_the_slab_while_a_thread_exits() {
     let model = Model::new("reclaim_the_slab_while_a_thread_exits");
     model.reaches(["dropped"]).floor(10).check(|seen| {

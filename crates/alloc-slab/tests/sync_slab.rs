@@ -4,10 +4,12 @@
 use alloc_core::Global;
 use alloc_core::testing::{Checked, FailAt};
 use alloc_slab::{ErrorKind, Key, Ref, SyncSlab};
-use std::cell::RefCell;
+use core::cell::RefCell;
+use core::mem;
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::panic::catch_unwind;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
@@ -154,10 +156,11 @@ fn many_guards_at_once_are_each_of_their_own_value() {
 }
 
 #[test]
+#[expect(clippy::mem_forget, reason = "what this test is about")]
 fn a_forgotten_guard_keeps_its_value_and_no_other() {
     let (mut slab, drops) = (SyncSlab::new(), drops());
     let key = slab.insert(Counted::new(7, &drops));
-    std::mem::forget(slab.get(key).unwrap());
+    mem::forget(slab.get(key).unwrap());
     assert!(slab.remove(key));
     for n in 0..2_000 {
         let key = slab.insert(Counted::new(n, &drops));
@@ -369,7 +372,7 @@ fn a_drop_that_panics_keeps_no_other_value_from_its_own() {
             panics(&mut || slab.clear());
             assert_eq!((slab.len(), slab.stats().limbo), (0, 0));
         } else {
-            let mut ending = Some(std::mem::take(&mut slab));
+            let mut ending = Some(mem::take(&mut slab));
             panics(&mut || drop(ending.take()));
         }
         assert_eq!(drops.load(SeqCst) - before, left + 10);
@@ -395,6 +398,7 @@ fn a_value_that_could_not_be_made_leaves_its_slot() {
 }
 
 #[test]
+#[expect(clippy::mem_forget, reason = "a forgotten iterator")]
 fn exclusive_access_iterates_changes_takes_and_drains() {
     let (mut slab, drops) = (SyncSlab::new(), drops());
     let mut keys: HashMap<u64, Key<Counted>> =
@@ -418,7 +422,7 @@ fn exclusive_access_iterates_changes_takes_and_drains() {
     let mut drain = slab.drain();
     let (key, value) = drain.next().unwrap();
     assert_eq!(keys[&value.number], key);
-    std::mem::forget(drain);
+    mem::forget(drain);
     assert!(!slab.contains(key) && slab.len() == 333);
     assert_eq!(slab.drain().count(), 333);
     drop(value);
@@ -585,7 +589,7 @@ fn the_slab_ends_while_threads_exit() {
 /// whole, and each is dropped once.
 fn storm(threads: u64, steps: u64) {
     let (slab, drops) = (SyncSlab::new(), drops());
-    let exchange: Vec<_> = (0..64).map(|_| std::sync::atomic::AtomicU64::new(0)).collect();
+    let exchange: Vec<_> = (0..64).map(|_| AtomicU64::new(0)).collect();
     let (inserted, removed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let run = |seed: u64| {
         let mut x = seed.wrapping_mul(CHECK) | 1;
@@ -690,8 +694,8 @@ fn a_reader_that_never_rests_stops_no_reclamation() {
 #[cfg(not(loom))]
 mod threads {
     use super::{Ref, SyncSlab};
+    use core::cell::Cell;
     use static_assertions::{assert_impl_all, assert_not_impl_any};
-    use std::cell::Cell;
     use std::rc::Rc;
 
     assert_impl_all!(SyncSlab<u8>: Send, Sync);

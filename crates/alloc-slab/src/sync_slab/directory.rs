@@ -150,7 +150,9 @@ impl<T> Directory<T> {
         debug_assert!(number < capacity, "numbers are given in turn");
         let layout = Self::layout(capacity)?;
         // SAFETY: a head at least, so not without a size.
-        let new = unsafe { memory::alloc(layout) }.cast::<Block>();
+        let new = unsafe { memory::alloc(layout) };
+        #[expect(clippy::cast_ptr_alignment, reason = "allocated with the alignment of a block")]
+        let new = new.cast::<Block>();
         let Some(new) = NonNull::new(new) else {
             return Err(TryAllocError::new(ErrorKind::Backing, layout, 0));
         };

@@ -217,7 +217,6 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             if states().any(|state| is_live(state) || is_out_of_use(state)) {
                 continue;
             }
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
             let floor = states().map(|state| (state >> GENERATION_SHIFT) as u32).max().unwrap_or(0);
             let floor = if cfg!(bug = "shared-release-forgets") {
                 self.growing(|growth| growth.first_generation)

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use alloc::vec::Vec;
 
-use alloc_core::{Allocator, ErrorKind, Layout, TryAllocError};
+use alloc_core::{Allocator, ErrorKind, TryAllocError};
 
 use super::SyncSlab;
 use super::page::Page;
@@ -80,7 +80,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             room
         });
         if usable == 0 && !cfg!(bug = "shared-limit-is-not-looked-at") {
-            return Err(TryAllocError::new(ErrorKind::Full, Layout::new::<T>(), 0));
+            return Err(TryAllocError::limit_reached::<T>(self.limit));
         }
         let usable = usable.max(1);
         // Not under the lock: the backing may be anything, and use this slab.

@@ -36,7 +36,7 @@ pub(super) struct Slot<T> {
     content: UnsafeCell<Content<T>>,
 }
 
-/// What a slot holds.
+/// What a slot holds. Reached by pointers to its fields, which all begin where it does.
 #[repr(C)]
 union Content<T> {
     value: ManuallyDrop<T>,
@@ -107,8 +107,9 @@ impl<T> Slot<T> {
     /// 1. The slot is free, and the caller's.
     #[inline(always)]
     pub(super) unsafe fn next(&self) -> *mut Self {
+        // A field of a union begins where the union does.
         // SAFETY: clause 1: L3.
-        self.content.with(|content| unsafe { (*content).next })
+        self.content.with(|content| unsafe { content.cast::<*mut Self>().read() })
     }
 
     /// Makes this a free slot before `next`.
@@ -119,7 +120,7 @@ impl<T> Slot<T> {
     #[inline(always)]
     pub(super) unsafe fn set_next(&self, next: *mut Self) {
         // SAFETY: clause 1.
-        self.content.with_mut(|content| unsafe { (*content).next = next });
+        self.content.with_mut(|content| unsafe { content.cast::<*mut Self>().write(next) });
     }
 }
 
