@@ -57,11 +57,9 @@ fn test(figure: Figure, report: &Report) -> Option<Tested> {
         .find_map(|engine| row.ratio(&engine.name, &engine.config, figure.metric));
     let mut measured = match ratio {
         // A share that is spared is what is stated of it.
-        Some(ratio) if figure.stated.contains('%') => format!(
-            "{:.0} % less ({})",
-            100.0 * (1.0 - 1.0 / ratio.ratio),
-            summary::interval(ratio)
-        ),
+        Some(ratio) if figure.stated.contains('%') => {
+            format!("{} ({})", spared(ratio.ratio), summary::interval(ratio))
+        }
         Some(ratio) => summary::interval(ratio),
         None => String::new(),
     };
@@ -72,11 +70,24 @@ fn test(figure: Figure, report: &Report) -> Option<Tested> {
     Some(Tested { figure, case, verdict: finding.verdict, measured })
 }
 
+/// A ratio as a share: `62 % less`, `99.8 % less`, `3 % more`.
+fn spared(ratio: f64) -> String {
+    let percent = 100.0 * (1.0 / ratio - 1.0);
+    let word = if percent > 0.0 { "more" } else { "less" };
+    let decimals = usize::from(percent < -99.0);
+    format!("{:.decimals$} % {word}", percent.abs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::schema::tests::case;
     use crate::report::schema::{Machine, RoleName};
+
+    #[test]
+    fn shares_are_less_or_more() {
+        assert_eq!([2.5, 553.0, 0.97].map(spared), ["60 % less", "99.8 % less", "3 % more"]);
+    }
 
     #[test]
     fn a_figure_is_true_false_or_open() {

@@ -122,8 +122,8 @@ fn trees() -> Case {
 
 fn entities() -> Case {
     let engines = [
-        ("null", "loop"),
         ("alloc-slab", "reserved"),
+        ("null", "loop"),
         ("alloc-slab", "pages"),
         ("alloc-slab", "boxes"),
         ("slab", "default"),

@@ -165,10 +165,11 @@ fn related() -> Case {
 
 fn slab() -> Case {
     let engines = [
-        ("null", "loop"),
+        // As a malloc: blocks and addresses. The slabs beside it have keys that notice reuse.
+        ("alloc-slab", "boxes"),
         ("alloc-slab", "reserved"),
         ("alloc-slab", "pages"),
-        ("alloc-slab", "boxes"),
+        ("null", "loop"),
         ("slab", "default"),
         ("glibc", "default"),
         ("mimalloc", "default"),

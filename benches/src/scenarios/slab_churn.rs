@@ -92,10 +92,10 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// `slab/churn-1k/separated` on these engines, by name and configuration: for groups that compare
-/// allocators with each other.
+/// `slab/churn-1k/separated` on these engines, by name and configuration, the first of them primary:
+/// for groups that compare allocators with each other.
 pub(super) fn churn(id: &'static str, engines: &[(&str, &str)]) -> Case {
-    let mut rows = primary(rows::<FEW, SEPARATED>(true), "reserved");
+    let mut rows = primary(rows::<FEW, SEPARATED>(true), engines[0].1);
     rows.retain(|row| engines.contains(&(row.name, row.config)));
     assert_eq!(rows.len(), engines.len(), "{id}: an engine is not among the rows");
     case::<FEW>(
