@@ -2,12 +2,16 @@
 //!
 //! ```text
 //!   separated   remove 8 of the live values, insert 8        the free list is used
+//!   drawn       the same; a generator of numbers runs        it takes registers, which a slab with
+//!               between the removals                         generations needs more than one without
 //!   fused       remove one, insert one, 8 times              the compiler sees that the slot freed
 //!                                                            is the slot taken, and leaves both out
 //! ```
 //!
-//! The 8 come from 8 equal parts of the table, so they differ; which of each part is random. A round's
-//! random places go on from the last round's: all of the table is used however short a round is.
+//! The 8 come from 8 equal parts of the table, so they differ; which of each part is random: drawn before
+//! anything is timed where values are `separated`, so that the slab is measured and not the generator;
+//! in the loop else. A round's places go on from the last round's: all of the table is used however short
+//! a round is.
 //!
 //! Engines are warm: what is told its capacity and what is not are the same by now, but for where their
 //! memory lies.
@@ -47,6 +51,10 @@ const SEEN: usize = 100;
 const SEPARATED: u8 = 0;
 const FUSED: u8 = 1;
 const LOOKUP: u8 = 2;
+const DRAWN: u8 = 3;
+
+/// Batches whose places are drawn beforehand, at least: 64 KiB of them, which are read in order.
+const BATCHES_DRAWN: usize = 16 * BATCHES;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -62,6 +70,12 @@ pub(super) fn cases() -> Vec<Case> {
              address space",
             "pair",
             primary(few_rows::<FEW, SEPARATED>(), "pages"),
+        ),
+        case::<FEW>(
+            "slab/churn-1k/drawn",
+            "The same; which values go is drawn in between, by a generator that keeps registers busy",
+            "pair",
+            primary(few_rows::<FEW, DRAWN>(), "reserved"),
         ),
         case::<FEW>(
             "slab/churn-1k/fused",
@@ -185,6 +199,9 @@ fn heap<M: Malloc, const LIVE: usize, const WHAT: u8>() -> EngineSpec {
 struct Table<S: Slots<Value>, const WHAT: u8> {
     slots: S,
     keys: Vec<S::Key>,
+    /// Places of values to remove, a batch after the other, and the batch that is next.
+    drawn: Vec<[u32; BATCH]>,
+    next: usize,
     random: Random,
     seed: u64,
 }
@@ -194,7 +211,12 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
         let seed = black_box(0x5EED);
         let mut slots = S::new(live, told);
         let keys = (0..live).map(|place| slots.insert(value_at(place, seed))).collect();
-        let mut table = Self { slots, keys, random: Random::new(1), seed };
+        let mut random = Random::new(1);
+        // As many as make it likely that most of the table has its turn, in whole rounds.
+        let batches = if WHAT == SEPARATED { BATCHES_DRAWN.max(2 * live / BATCH) } else { 0 };
+        let drawn =
+            (0..batches.next_multiple_of(BATCHES)).map(|_| places(live, &mut random)).collect();
+        let mut table = Self { slots, keys, drawn, next: 0, random, seed };
         // Places are taken in a random order from now on.
         table.run((2 * live / (BATCH * BATCHES)).max(16) as u64);
         // SAFETY: the table's keys are of values that are there.
@@ -205,18 +227,21 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
     }
 
     #[inline(never)]
-    fn separated(slots: &mut S, keys: &mut [S::Key], random: &mut Random, seed: u64) -> u64 {
-        let (part, mut sum) = (keys.len() / BATCH, 0_u64);
-        for _ in 0..BATCHES {
-            let mut places = [0; BATCH];
-            for (number, place) in places.iter_mut().enumerate() {
-                *place = number * part + random.below(part);
+    fn separated(
+        slots: &mut S,
+        keys: &mut [S::Key],
+        batches: impl Iterator<Item = [u32; BATCH]>,
+        seed: u64,
+    ) -> u64 {
+        let mut sum = 0_u64;
+        for places in batches {
+            for place in places {
                 // SAFETY: the table's keys are of values that are there.
-                let value = unsafe { slots.remove(keys[*place]) };
+                let value = unsafe { slots.remove(keys[place as usize]) };
                 sum = sum.wrapping_add(value[0] ^ value[7]);
             }
             for place in places {
-                keys[place] = slots.insert(value_at(place, seed));
+                keys[place as usize] = slots.insert(value_at(place as usize, seed));
             }
         }
         sum
@@ -249,12 +274,28 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
     }
 }
 
+/// A place in each of as many equal parts of a table as a batch has values.
+#[expect(clippy::cast_possible_truncation, reason = "a table has fewer places than 2³²")]
+fn places(live: usize, random: &mut Random) -> [u32; BATCH] {
+    let part = live / BATCH;
+    core::array::from_fn(|number| (number * part + random.below(part)) as u32)
+}
+
 impl<S: Slots<Value>, const WHAT: u8> Engine for Table<S, WHAT> {
     fn run(&mut self, rounds: u64) -> u64 {
-        let Self { slots, keys, random, seed } = self;
+        let Self { slots, keys, drawn, next, random, seed } = self;
+        let live = keys.len();
         for _ in 0..rounds {
             black_box(match WHAT {
-                SEPARATED => Self::separated(slots, keys, random, *seed),
+                SEPARATED => {
+                    let batches = &drawn[*next..*next + BATCHES];
+                    *next = (*next + BATCHES) % drawn.len();
+                    Self::separated(slots, keys, batches.iter().copied(), *seed)
+                }
+                DRAWN => {
+                    let batches = (0..BATCHES).map(|_| places(live, random));
+                    Self::separated(slots, keys, batches, *seed)
+                }
                 FUSED => Self::fused(slots, keys, random, *seed),
                 _ => Self::lookup(slots, keys, random),
             });
