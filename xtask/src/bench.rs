@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use std::process::{Command, ExitCode};
 
 /// The profile in which the tests of `benches` and its rows are built.
-pub(crate) const TESTS: &str = "bench";
+pub(crate) const TESTS: &str = "verify";
 
 /// What `cargo xtask bench` accepts: everything, for the benchmark program to read.
 #[derive(clap::Args)]

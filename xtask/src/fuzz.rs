@@ -34,6 +34,8 @@ const SEED: u32 = 20_260_000;
 const CANARY_RUNS: u64 = 1_000_000;
 /// One in thirty thousand honest fuzzers misses this often.
 const CANARY_TRIES: u32 = 5;
+/// As `release`, but for the fuzzer's own code in C++, which takes half as long to compile.
+const PROFILE: &str = "fuzz";
 const CANARY: &str = "canary";
 /// One sanitized run longer than this hangs.
 const LONGEST_RUN: &str = "-timeout=20";
@@ -115,9 +117,9 @@ fn build(workspace: &Workspace, nightly: &str) -> Result<PathBuf> {
         ..Build::plain()
     };
     let mut command = build.flags(INSTRUMENTATION).cargo(workspace, "build");
-    command.args(["--release", "-p", "fuzz", "--bins"]);
+    command.args(["--profile", PROFILE, "-p", "fuzz", "--bins"]);
     child::must(&mut command, Stderr::Terminal)?;
-    Ok(workspace.target.join("fuzz").join(HOST).join("release"))
+    Ok(workspace.target.join("fuzz").join(HOST).join(PROFILE))
 }
 
 /// The fuzzer with its own folder for what it keeps.

@@ -5,7 +5,8 @@
 //! preemption bound 2, the tests of `benches`, and every benchmark row once.
 //!
 //! What does not depend on the optimiser runs once: compile-fail tests (ignored in release), and
-//! the tests of this tool. The benchmarks are built once, for their tests and for their rows.
+//! the tests of this tool. The benchmarks are built once, for their tests and for their rows, with
+//! `[profile.verify]`: checksums are compared, nothing is timed.
 
 use crate::cargo::{Build, Package, TOOLS, Workspace};
 use crate::child::{self, Stderr};
