@@ -42,7 +42,7 @@
 
 use crate::sync::MODELLED;
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sync::atomic::{compiler_fence, fence};
+use crate::sync::atomic::fence;
 use crate::sync::unmodelled::AtomicU8;
 
 /// Nobody has asked yet.
@@ -66,10 +66,17 @@ pub fn light() {
     // ORD Relaxed: F1: a stale `UNKNOWN` costs a fence more, and `EXPEDITED` is for ever.
     if !MODELLED && MODE.load(Relaxed) == EXPEDITED {
         // The processor's part is `heavy`'s (F2).
-        compiler_fence(SeqCst);
+        kernel::keep_order();
     } else {
         full();
     }
+}
+
+#[cold]
+fn full() {
+    // ORD[asymmetric] SeqCst ↔ SeqCst in `heavy`: of two threads that each store, fence and load what the
+    // other stored, at least one sees it.
+    fence(SeqCst);
 }
 
 /// As [`light`], for callers who know that [`is_expedited`] returned `true`: no instruction at all.
@@ -85,7 +92,7 @@ pub fn light_expedited() {
         // ORD Relaxed: F1.
         debug_assert!(MODE.load(Relaxed) == EXPEDITED, "`is_expedited` was not asked, or said no");
         // The processor's part is `heavy`'s (F2).
-        compiler_fence(SeqCst);
+        kernel::keep_order();
     }
 }
 
@@ -101,8 +108,9 @@ pub fn light_expedited() {
 /// Wait-free, but for the kernel.
 #[inline(never)]
 pub fn heavy() {
-    // A fence in each case: the kernel's barrier promises nothing about callers to each other.
-    full();
+    // In each case: for a partner who runs fences (F2).
+    // ORD[asymmetric] SeqCst ↔ SeqCst in `full`, and here in another thread.
+    fence(SeqCst);
     if MODELLED {
         return;
     }
@@ -112,16 +120,9 @@ pub fn heavy() {
     }
     // ORD Relaxed: F1, F2: settled, by this thread at the latest.
     if MODE.load(Relaxed) == EXPEDITED {
+        // A full barrier for the caller as well.
         assert!(kernel::barrier(), "membarrier(2) refuses what it granted");
     }
-    full();
-}
-
-#[cold]
-fn full() {
-    // ORD[asymmetric] SeqCst ↔ SeqCst in another thread's call: of two threads that each store, fence
-    // and load what the other stored, at least one sees it.
-    fence(SeqCst);
 }
 
 /// Asks the kernel once.
@@ -144,7 +145,17 @@ pub fn is_expedited() -> bool {
     MODELLED || MODE.load(Relaxed) == EXPEDITED
 }
 
-#[cfg(all(feature = "std", target_os = "linux"))]
+#[cfg(all(
+    feature = "std",
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv64"
+    )
+))]
 mod kernel {
     /// Asks for the right to call [`barrier`]; returns whether the kernel grants it.
     pub(super) fn register() -> bool {
@@ -158,14 +169,30 @@ mod kernel {
             || (register() && call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED))
     }
 
+    /// Keeps the compiler from moving accesses to memory across.
+    #[inline(always)]
+    pub(super) fn keep_order() {
+        // SAFETY: no instruction; the compiler takes it for one that may read and write any memory.
+        unsafe { core::arch::asm!("", options(nostack, preserves_flags)) }
+    }
+
     fn call(command: libc::c_int) -> bool {
-        // SAFETY: takes three integers, touches no memory, and answers an unknown command with an
-        // error.
+        // SAFETY: takes integers, touches no memory, and answers an unknown command with an error.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }
 
-#[cfg(not(all(feature = "std", target_os = "linux")))]
+#[cfg(not(all(
+    feature = "std",
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv64"
+    )
+)))]
 mod kernel {
     /// No such kernel, so no such right.
     pub(super) fn register() -> bool {
@@ -176,4 +203,7 @@ mod kernel {
     pub(super) fn barrier() -> bool {
         false
     }
+
+    /// Never asked: as above.
+    pub(super) fn keep_order() {}
 }
