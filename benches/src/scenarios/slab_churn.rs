@@ -238,7 +238,7 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
             for place in places {
                 // SAFETY: the table's keys are of values that are there.
                 let value = unsafe { slots.remove(keys[place as usize]) };
-                sum = sum.wrapping_add(value[0] ^ value[7]);
+                sum = sum.wrapping_add(value[0]);
             }
             for place in places {
                 keys[place as usize] = slots.insert(value_at(place as usize, seed));
@@ -255,7 +255,7 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
                 let place = number * part + random.below(part);
                 // SAFETY: the table's keys are of values that are there.
                 let value = unsafe { slots.remove(keys[place]) };
-                sum = sum.wrapping_add(value[0] ^ value[7]);
+                sum = sum.wrapping_add(value[0]);
                 keys[place] = slots.insert(value_at(place, seed));
             }
         }

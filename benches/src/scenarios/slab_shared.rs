@@ -201,13 +201,15 @@ fn batches<S: SharedSlots<Value>>(
     seed: u64,
 ) -> u64 {
     let (part, mut sum, mut crossed) = (keys.len() / BATCH, 0_u64, 0);
+    let local = BATCH - remote;
+    // What the last batch inserted is what this one looks up.
+    let mut places = [0; BATCH];
     for _ in 0..BATCHES {
-        let local = BATCH - remote;
-        let mut places = [0; BATCH];
         for (number, place) in places[..local].iter_mut().enumerate() {
+            let before = *place;
             *place = number * part + random.below(part);
             // SAFETY: the table's keys are of values that are there, and nobody else knows them.
-            let value = unsafe { slots.get(own, keys[number * part + random.below(part)]) };
+            let value = unsafe { slots.get(own, keys[before]) };
             sum = sum.wrapping_add(value[0]);
         }
         for number in crossed..crossed + remote {
