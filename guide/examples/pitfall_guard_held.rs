@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// One box on top of a stack, and nothing below it comes back.
 fn on_top() {
     let stack = Stack::new();
-    let below: Vec<_> = (0..1000).map(|_| stack.boxed([0_u8; 64])).collect();
-    let kept = stack.boxed(7_u8);
+    let below: Vec<_> = (0..1000).map(|_| stack.alloc_box([0_u8; 64])).collect();
+    let kept = stack.alloc_box(7_u8);
     drop(below);
     let held = stack.used_bytes() as u64;
     fact("Stack, 1,000 boxes of 64 B dropped, one byte on top kept", bytes(held));

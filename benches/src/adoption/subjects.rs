@@ -82,7 +82,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
             use alloc_stack::{Stack as Region, StackBox};
             fn new() -> Region { Region::new() }
             #[inline(always)]
-            fn value(region: &Region, value: Value) -> *mut Value { StackBox::leak(region.boxed(value)) }
+            fn value(region: &Region, value: Value) -> *mut Value { StackBox::leak(region.alloc_box(value)) }
             #[inline(always)]
             fn block(region: &Region, layout: Layout) -> *mut u8 { region.alloc_layout(layout).as_ptr() }
         ",

@@ -214,7 +214,7 @@ impl Owner for Boxed {
 
     #[inline]
     fn boxed(&self, value: Value) -> StackBox<'_, Value> {
-        self.0.boxed(value)
+        self.0.alloc_box(value)
     }
 
     fn settle(&mut self) {}

@@ -52,6 +52,7 @@ pub struct Checkpoint {
 
 /// Why an arena did not rewind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The checkpoint is another arena's.
     Foreign,

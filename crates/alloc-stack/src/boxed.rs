@@ -43,8 +43,8 @@ use crate::{Scope, Stack};
 ///
 /// ```
 /// let stack = alloc_stack::Stack::new();
-/// let a = stack.boxed(String::from("a"));
-/// let b = stack.boxed([1u64; 100]);
+/// let a = stack.alloc_box(String::from("a"));
+/// let b = stack.alloc_box([1u64; 100]);
 /// drop(a); // its bytes wait for `b`
 /// assert_eq!(b.len(), 100);
 /// drop(b);
@@ -89,10 +89,10 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room and none can be had. See [`try_boxed`](Self::try_boxed).
+    /// If there is no room and none can be had. See [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
     #[track_caller]
-    pub fn boxed<T>(&self, value: T) -> StackBox<'_, T, MIN_ALIGN, A> {
+    pub fn alloc_box<T>(&self, value: T) -> StackBox<'_, T, MIN_ALIGN, A> {
         let block = self.alloc_layout_or_dangling::<T>();
         // SAFETY: 1. and 2. a fresh block of this layout (I3).
         let value = unsafe { put(block, value) };
@@ -107,7 +107,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// If the newest segment has no room and another is refused: by the backing, the limit, or since
     /// no object can be so large.
     #[inline]
-    pub fn try_boxed<T>(&self, value: T) -> Result<StackBox<'_, T, MIN_ALIGN, A>, Rejected<T>> {
+    pub fn try_alloc_box<T>(&self, value: T) -> Result<StackBox<'_, T, MIN_ALIGN, A>, Rejected<T>> {
         let claim = match self.claim_box(Layout::new::<T>()) {
             Ok(claim) => claim,
             Err(error) => return Err(Rejected::new(value, error)),
@@ -127,8 +127,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// If there is no room and none can be had, or `make` panics: its room is given back.
     #[inline]
     #[track_caller]
-    pub fn boxed_with<T>(&self, make: impl FnOnce() -> T) -> StackBox<'_, T, MIN_ALIGN, A> {
-        match self.try_boxed_with(make) {
+    pub fn alloc_box_with<T>(&self, make: impl FnOnce() -> T) -> StackBox<'_, T, MIN_ALIGN, A> {
+        match self.try_alloc_box_with(make) {
             Ok(boxed) => boxed,
             Err(error) => no_room(error),
         }
@@ -139,9 +139,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Errors
     ///
-    /// As [`try_boxed`](Self::try_boxed).
+    /// As [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
-    pub fn try_boxed_with<T>(
+    pub fn try_alloc_box_with<T>(
         &self,
         make: impl FnOnce() -> T,
     ) -> Result<StackBox<'_, T, MIN_ALIGN, A>, TryAllocError> {
@@ -158,11 +158,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// # Panics
     ///
     /// If there is no room and none can be had. See
-    /// [`try_boxed_slice_copy`](Self::try_boxed_slice_copy).
+    /// [`try_alloc_box_slice_copy`](Self::try_alloc_box_slice_copy).
     #[inline]
     #[track_caller]
-    pub fn boxed_slice_copy<T: Copy>(&self, source: &[T]) -> StackBox<'_, [T], MIN_ALIGN, A> {
-        match self.try_boxed_slice_copy(source) {
+    pub fn alloc_box_slice_copy<T: Copy>(&self, source: &[T]) -> StackBox<'_, [T], MIN_ALIGN, A> {
+        match self.try_alloc_box_slice_copy(source) {
             Ok(boxed) => boxed,
             Err(error) => no_room(error),
         }
@@ -172,9 +172,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Errors
     ///
-    /// As [`try_boxed`](Self::try_boxed).
+    /// As [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
-    pub fn try_boxed_slice_copy<T: Copy>(
+    pub fn try_alloc_box_slice_copy<T: Copy>(
         &self,
         source: &[T],
     ) -> Result<StackBox<'_, [T], MIN_ALIGN, A>, TryAllocError> {
@@ -189,11 +189,11 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room and none can be had. See [`try_boxed_str`](Self::try_boxed_str).
+    /// If there is no room and none can be had. See [`try_alloc_box_str`](Self::try_alloc_box_str).
     #[inline]
     #[track_caller]
-    pub fn boxed_str(&self, source: &str) -> StackBox<'_, str, MIN_ALIGN, A> {
-        match self.try_boxed_str(source) {
+    pub fn alloc_box_str(&self, source: &str) -> StackBox<'_, str, MIN_ALIGN, A> {
+        match self.try_alloc_box_str(source) {
             Ok(boxed) => boxed,
             Err(error) => no_room(error),
         }
@@ -203,9 +203,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Errors
     ///
-    /// As [`try_boxed`](Self::try_boxed).
+    /// As [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
-    pub fn try_boxed_str(
+    pub fn try_alloc_box_str(
         &self,
         source: &str,
     ) -> Result<StackBox<'_, str, MIN_ALIGN, A>, TryAllocError> {
@@ -228,12 +228,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     /// room given back.
     #[inline]
     #[track_caller]
-    pub fn boxed_slice_fill_with<T>(
+    pub fn alloc_box_slice_fill_with<T>(
         &self,
         len: usize,
         make: impl FnMut(usize) -> T,
     ) -> StackBox<'_, [T], MIN_ALIGN, A> {
-        match self.try_boxed_slice_fill_with(len, make) {
+        match self.try_alloc_box_slice_fill_with(len, make) {
             Ok(boxed) => boxed,
             Err(error) => no_room(error),
         }
@@ -244,9 +244,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Errors
     ///
-    /// As [`try_boxed`](Self::try_boxed), and if the slice would exceed `isize::MAX` bytes.
+    /// As [`try_alloc_box`](Self::try_alloc_box), and if the slice would exceed `isize::MAX` bytes.
     #[inline]
-    pub fn try_boxed_slice_fill_with<T>(
+    pub fn try_alloc_box_slice_fill_with<T>(
         &self,
         len: usize,
         mut make: impl FnMut(usize) -> T,
@@ -269,24 +269,24 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// As [`boxed_slice_fill_with`](Self::boxed_slice_fill_with).
+    /// As [`alloc_box_slice_fill_with`](Self::alloc_box_slice_fill_with).
     #[inline]
     #[track_caller]
-    pub fn boxed_slice_clone<T: Clone>(&self, source: &[T]) -> StackBox<'_, [T], MIN_ALIGN, A> {
-        self.boxed_slice_fill_with(source.len(), |index| source[index].clone())
+    pub fn alloc_box_slice_clone<T: Clone>(&self, source: &[T]) -> StackBox<'_, [T], MIN_ALIGN, A> {
+        self.alloc_box_slice_fill_with(source.len(), |index| source[index].clone())
     }
 
     /// Boxes a clone of a slice, or returns the reason why there is no room.
     ///
     /// # Errors
     ///
-    /// As [`try_boxed`](Self::try_boxed).
+    /// As [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
-    pub fn try_boxed_slice_clone<T: Clone>(
+    pub fn try_alloc_box_slice_clone<T: Clone>(
         &self,
         source: &[T],
     ) -> Result<StackBox<'_, [T], MIN_ALIGN, A>, TryAllocError> {
-        self.try_boxed_slice_fill_with(source.len(), |index| source[index].clone())
+        self.try_alloc_box_slice_fill_with(source.len(), |index| source[index].clone())
     }
 
     #[inline(always)]
@@ -317,21 +317,21 @@ impl<const MIN_ALIGN: usize, A: Allocator> Scope<'_, MIN_ALIGN, A> {
     ///
     /// # Panics
     ///
-    /// If there is no room and none can be had. See [`try_boxed`](Self::try_boxed).
+    /// If there is no room and none can be had. See [`try_alloc_box`](Self::try_alloc_box).
     #[inline]
     #[track_caller]
-    pub fn boxed<T>(&self, value: T) -> StackBox<'_, T, MIN_ALIGN, A> {
-        self.stack().boxed(value)
+    pub fn alloc_box<T>(&self, value: T) -> StackBox<'_, T, MIN_ALIGN, A> {
+        self.stack().alloc_box(value)
     }
 
     /// Moves `value` into a box of its own, or hands it back with the reason.
     ///
     /// # Errors
     ///
-    /// As [`Stack::try_boxed`].
+    /// As [`Stack::try_alloc_box`].
     #[inline]
-    pub fn try_boxed<T>(&self, value: T) -> Result<StackBox<'_, T, MIN_ALIGN, A>, Rejected<T>> {
-        self.stack().try_boxed(value)
+    pub fn try_alloc_box<T>(&self, value: T) -> Result<StackBox<'_, T, MIN_ALIGN, A>, Rejected<T>> {
+        self.stack().try_alloc_box(value)
     }
 }
 
@@ -372,8 +372,8 @@ impl<'s, T: ?Sized, const MIN_ALIGN: usize, A: Allocator> StackBox<'s, T, MIN_AL
     ///
     /// let stack = Stack::new();
     /// let shown: [StackBox<'_, dyn Display>; 2] = [
-    ///     StackBox::coerce(stack.boxed(7), |value| value as _),
-    ///     StackBox::coerce(stack.boxed("seven"), |value| value as _),
+    ///     StackBox::coerce(stack.alloc_box(7), |value| value as _),
+    ///     StackBox::coerce(stack.alloc_box("seven"), |value| value as _),
     /// ];
     /// assert_eq!(format!("{} {}", shown[0], shown[1]), "7 seven");
     /// ```

@@ -76,7 +76,7 @@ pub(crate) const POISON: u8 = 0xA5;
 /// |---|---|
 /// | [`top`](Self::top), then [`Top::push`](crate::Top::push) | in reverse order, checked by the compiler |
 /// | [`frame`](Self::frame), then [`Scope::alloc`](crate::Scope::alloc) | together, when the frame ends |
-/// | [`boxed`](Self::boxed), or `&Stack` as an [`Allocator`] | one by one, in any order |
+/// | [`alloc_box`](Self::alloc_box), or `&Stack` as an [`Allocator`] | one by one, in any order |
 /// | [`push`](Self::push), [`alloc_layout`](Self::alloc_layout) | by `unsafe` calls |
 ///
 /// # Examples

@@ -122,7 +122,7 @@ fn what_is_still_on_a_stack_goes_when_it_is_given_back() {
         let _ = core::mem::ManuallyDrop::new(stack.frame());
         let (_, mark) = stack.push(Layout::new::<u64>());
         let _ = mark;
-        let _ = core::mem::ManuallyDrop::new(stack.boxed([1u8; 100]));
+        let _ = core::mem::ManuallyDrop::new(stack.alloc_box([1u8; 100]));
         assert!(stack.used_bytes() > 100);
     });
     depot.with(|stack| assert_eq!(stack.used_bytes(), 0));

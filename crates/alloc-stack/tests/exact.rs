@@ -101,18 +101,18 @@ fn a_frame_with_dead_blocks_costs_what_it_holds_not_what_its_segment_does() {
     let mut scope = frame.scope();
     scope.scoped(|inner| {
         inner.alloc_layout(layout(60 << 20, 8));
-        let (below, above) = (inner.boxed([1u64; 3]), inner.boxed([2u64; 3]));
+        let (below, above) = (inner.alloc_box([1u64; 3]), inner.alloc_box([2u64; 3]));
         drop(below);
         drop(above);
     });
     let used = scope.used_bytes();
-    let waiting = scope.boxed([3u64; 3]);
-    let above = scope.boxed([4u64; 3]);
+    let waiting = scope.alloc_box([3u64; 3]);
+    let above = scope.alloc_box([4u64; 3]);
     drop(waiting);
     let _ = StackBox::leak(above);
     for _ in 0..200_000 {
         scope.scoped(|inner| {
-            let (below, above) = (inner.boxed([1u64; 3]), inner.boxed([2u64; 3]));
+            let (below, above) = (inner.alloc_box([1u64; 3]), inner.alloc_box([2u64; 3]));
             drop(below);
             drop(above);
         });
@@ -125,7 +125,7 @@ fn a_frame_with_dead_blocks_costs_what_it_holds_not_what_its_segment_does() {
 #[test]
 fn a_block_popped_by_its_mark_above_blocks_that_go_meanwhile() {
     let stack = Stack::<16>::with_min_align();
-    let (a, b) = (stack.boxed([1u8; 100]), stack.boxed([2u8; 100]));
+    let (a, b) = (stack.alloc_box([1u8; 100]), stack.alloc_box([2u8; 100]));
     let (block, mark) = stack.push_any(layout(5, 1));
     drop(a);
     drop(b);

@@ -60,10 +60,10 @@ fn values_without_size_take_no_room_even_on_a_full_stack() {
     let fill = |stack: &Stack| while stack.try_push(layout(1, 1)).is_ok() {};
     for round in 0..2 {
         let used = stack.used_bytes();
-        let boxed = stack.boxed(Marker);
+        let boxed = stack.alloc_box(Marker);
         assert!((&raw const *boxed).addr().is_multiple_of(4096));
-        assert_eq!(stack.boxed_slice_copy(&[Marker; 3]).len(), 3);
-        assert_eq!(&*stack.boxed_str(""), "");
+        assert_eq!(stack.alloc_box_slice_copy(&[Marker; 3]).len(), 3);
+        assert_eq!(&*stack.alloc_box_str(""), "");
         let block = stack.alloc_layout(layout(0, 4096));
         // SAFETY: just taken with this layout.
         unsafe { stack.dealloc_layout(block, layout(0, 4096)) };
@@ -93,13 +93,13 @@ fn an_empty_raw_block_from_before_the_first_segment() {
     for _ in 0..2 {
         let (_, mark) = stack.push(layout(0, 1));
         let (block, any) = stack.push_any(layout(0, 16));
-        drop(stack.boxed([1u8; 100]));
+        drop(stack.alloc_box([1u8; 100]));
         // SAFETY: its own mark.
         unsafe { stack.pop_any(block, any) };
         // SAFETY: the newest block's mark: the one above went.
         unsafe { stack.pop(mark) };
         assert_eq!(stack.used_bytes(), 0);
-        let boxed = stack.boxed([2u8; 100]);
+        let boxed = stack.alloc_box([2u8; 100]);
         assert_eq!(*boxed, [2; 100]);
     }
 }
@@ -210,7 +210,7 @@ fn a_backing_that_refuses_the_nth_request_loses_nothing() {
         let mut refused = false;
         for size in [100, 20_000, 100, 40_000, 9000, 9000] {
             let used = stack.used_bytes();
-            match stack.try_boxed_slice_fill_with(size, |n| n.to_le_bytes()[0]) {
+            match stack.try_alloc_box_slice_fill_with(size, |n| n.to_le_bytes()[0]) {
                 Ok(boxed) => {
                     let _ = StackBox::leak(boxed);
                 }
@@ -252,9 +252,9 @@ fn a_growing_vector_survives_a_refusal() {
 fn a_panicking_initialiser_gives_its_block_back() {
     let mut stack = Stack::new();
     let drops = Cell::new(0);
-    unwinds(|| drop(stack.boxed_with(|| -> u64 { planned() })));
+    unwinds(|| drop(stack.alloc_box_with(|| -> u64 { planned() })));
     unwinds(|| {
-        drop(stack.boxed_slice_fill_with(10, |n| {
+        drop(stack.alloc_box_slice_fill_with(10, |n| {
             if n == 7 {
                 planned();
             }
@@ -314,8 +314,8 @@ fn a_panic_in_a_drop_gives_the_block_back() {
     let mut stack = Stack::new();
     let drops = Cell::new(0);
     let (a, b) = (
-        stack.boxed(Counts { drops: &drops, panics: true }),
-        stack.boxed(Counts { drops: &drops, panics: true }),
+        stack.alloc_box(Counts { drops: &drops, panics: true }),
+        stack.alloc_box(Counts { drops: &drops, panics: true }),
     );
     unwinds(|| drop(a));
     unwinds(|| drop(b));
@@ -344,14 +344,14 @@ fn a_box_drops_its_value_before_its_room_is_free() {
     }
     impl Drop for Nested<'_> {
         fn drop(&mut self) {
-            let other = self.stack.boxed([0xEE_u8; 64]);
+            let other = self.stack.alloc_box([0xEE_u8; 64]);
             self.seen.set(self.bytes == [7; 64] && *other == [0xEE; 64]);
-            let _ = ManuallyDrop::new(self.stack.boxed(1u8)); // stays above
+            let _ = ManuallyDrop::new(self.stack.alloc_box(1u8)); // stays above
         }
     }
     let seen = Cell::new(false);
     let mut stack = Stack::new();
-    drop(stack.boxed(Nested { stack: &stack, bytes: [7; 64], seen: &seen }));
+    drop(stack.alloc_box(Nested { stack: &stack, bytes: [7; 64], seen: &seen }));
     assert!(seen.get(), "the value was whole in its drop");
     assert!(stack.used_bytes() >= 16, "what the drop forgot is still there");
     stack.reset();
@@ -361,9 +361,9 @@ fn a_box_drops_its_value_before_its_room_is_free() {
 #[test]
 fn values_move_out_of_boxes_and_handles() {
     let mut stack = Stack::new();
-    let (a, b) = (stack.boxed(String::from("a")), stack.boxed(String::from("b")));
+    let (a, b) = (stack.alloc_box(String::from("a")), stack.alloc_box(String::from("b")));
     assert_eq!(StackBox::into_inner(a) + &StackBox::into_inner(b), "ab");
-    let leaked: &mut [u8; 4] = StackBox::leak(stack.boxed([4; 4]));
+    let leaked: &mut [u8; 4] = StackBox::leak(stack.alloc_box([4; 4]));
     leaked[0] = 5;
     assert_eq!(*leaked, [5, 4, 4, 4]);
     stack.reset();
@@ -376,8 +376,9 @@ fn values_move_out_of_boxes_and_handles() {
 fn coercing_to_another_object_is_refused() {
     let stack = Stack::new();
     let drops = Cell::new(0);
-    let boxed = stack.boxed((Counts::new(&drops), 7u8));
-    let shown: StackBox<'_, dyn Send> = StackBox::coerce(stack.boxed([1u8; 3]), |value| value as _);
+    let boxed = stack.alloc_box((Counts::new(&drops), 7u8));
+    let shown: StackBox<'_, dyn Send> =
+        StackBox::coerce(stack.alloc_box([1u8; 3]), |value| value as _);
     drop(shown);
     drop(boxed);
     assert_eq!((drops.get(), stack.used_bytes()), (1, 0));
@@ -395,7 +396,7 @@ fn what_is_forgotten_goes_with_the_frame_around_it() {
         let mut inner = scope.frame();
         {
             let scope = inner.scope();
-            let (a, b) = (scope.boxed([1u8; 64]), scope.boxed(Counts::new(&drops)));
+            let (a, b) = (scope.alloc_box([1u8; 64]), scope.alloc_box(Counts::new(&drops)));
             drop(a);
             let _ = ManuallyDrop::new(b);
             scope.alloc_slice_fill_copy(40_000, 3u8);
@@ -416,7 +417,7 @@ fn what_is_forgotten_goes_with_the_frame_around_it() {
     assert_eq!(stack.used_bytes(), 0);
     assert_eq!(drops.get(), 2, "handles drop; a forgotten box does not");
     // What the forgotten ones left is gone: the bytes can be used, and nothing is freed under us.
-    let boxes: Vec<_> = (0..2000_u64).map(|n| stack.boxed([n; 3])).collect();
+    let boxes: Vec<_> = (0..2000_u64).map(|n| stack.alloc_box([n; 3])).collect();
     assert!(boxes.iter().zip(0..).all(|(boxed, n)| **boxed == [n; 3]));
 }
 
@@ -537,10 +538,10 @@ fn a_raw_pop_above_what_went_before_it_panics_in_debug_builds() {
     for between in [24, 16 * 1024] {
         let mut stack = Stack::with_config(small());
         stack.reserve(100);
-        let oldest = stack.boxed([0u8; 4000]);
-        let fill = stack.boxed([0u8; 11_000]);
-        let below = stack.boxed([1u8; 400]);
-        let again = stack.boxed(vec![0u8; between]);
+        let oldest = stack.alloc_box([0u8; 4000]);
+        let fill = stack.alloc_box([0u8; 11_000]);
+        let below = stack.alloc_box([1u8; 400]);
+        let again = stack.alloc_box(vec![0u8; between]);
         let (_, mark) = stack.push(layout(64, 8));
         drop(again);
         drop(below);
@@ -576,14 +577,14 @@ fn what_died_above_a_mark_is_forgotten_with_it() {
     let mut stack = Stack::with_config(small());
     let below = stack.alloc_layout(layout(48, 8));
     let mark = stack.mark();
-    let (a, b) = (stack.boxed([1u64; 4]), stack.boxed([2u64; 4]));
+    let (a, b) = (stack.alloc_box([1u64; 4]), stack.alloc_box([2u64; 4]));
     drop(a);
     let _ = ManuallyDrop::new(b);
     // SAFETY: nothing taken since is used again.
     unsafe { stack.pop_to(mark) };
     assert_eq!(stack.used_bytes(), 48);
     // Where `a` was; what is given back above it must not take it along.
-    let (c, d) = (stack.boxed([3u64; 4]), stack.boxed([4u64; 4]));
+    let (c, d) = (stack.alloc_box([3u64; 4]), stack.alloc_box([4u64; 4]));
     drop(d);
     assert_eq!((*c, stack.used_bytes()), ([3; 4], 48 + 32));
     drop(c);
@@ -611,7 +612,7 @@ fn what_died_above_a_mark_is_forgotten_with_it() {
 fn memory_goes_back_when_asked() {
     let backing = Checked::new(Global);
     let mut stack = Stack::<1, _>::with_config_in(small(), &backing);
-    let boxes: Vec<_> = (0..100).map(|n| stack.boxed([n; 1000])).collect();
+    let boxes: Vec<_> = (0..100).map(|n| stack.alloc_box([n; 1000])).collect();
     drop(boxes);
     assert_eq!(backing.live_blocks(), 2, "the oldest segment, and one spare");
     let reserved = stack.reserved_bytes();
@@ -619,10 +620,10 @@ fn memory_goes_back_when_asked() {
     assert_eq!((backing.live_blocks(), stack.reserved_bytes()), (0, 0));
     stack.reserve(100_000);
     let calls = stack.stats().slow_calls;
-    let boxed = stack.boxed([1u8; 100_000]);
+    let boxed = stack.alloc_box([1u8; 100_000]);
     assert_eq!(stack.stats().slow_calls, calls, "the room was there");
     drop(boxed);
-    let boxed = ManuallyDrop::new(stack.boxed(1u8));
+    let boxed = ManuallyDrop::new(stack.alloc_box(1u8));
     assert_eq!(**boxed, 1);
     assert_eq!(stack.trim(), 0, "in use, and no spare");
 }

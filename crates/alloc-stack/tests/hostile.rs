@@ -64,7 +64,7 @@ fn a_backing_that_panics_at_any_call() {
                     for n in 0..6 {
                         assert!(inner.alloc([n; 7000]).iter().all(|&byte| byte == n));
                     }
-                    let boxes: Vec<_> = (0..8u8).map(|n| inner.boxed([n; 4000])).collect();
+                    let boxes: Vec<_> = (0..8u8).map(|n| inner.alloc_box([n; 4000])).collect();
                     assert!(boxes.iter().zip(0..).all(|(boxed, n)| boxed[3999] == n));
                 });
                 {
@@ -84,7 +84,7 @@ fn a_backing_that_panics_at_any_call() {
         // In order again, whatever happened.
         stack.reset();
         assert_eq!(stack.used_bytes(), 0, "after a panic in call {panic_at}");
-        let (a, b) = (stack.boxed([1u8; 9000]), stack.boxed([2u8; 9000]));
+        let (a, b) = (stack.alloc_box([1u8; 9000]), stack.alloc_box([2u8; 9000]));
         assert!(a.iter().all(|&byte| byte == 1) && b.iter().all(|&byte| byte == 2));
         drop(a);
         drop(b);
@@ -109,11 +109,11 @@ fn a_backing_that_uses_the_stack_it_backs() {
                 let stack = stack.borrow().clone();
                 if let Some(stack) = stack {
                     round.set(round.get().wrapping_add(1));
-                    let boxed = stack.boxed([round.get(); 6000]);
+                    let boxed = stack.alloc_box([round.get(); 6000]);
                     let (block, mark) = stack.push(layout(3000, 64));
                     let (any, any_mark) = stack.push_any(layout(10, 1));
                     let over = stack.alloc_layout(layout(100, 4096));
-                    let again = stack.boxed_slice_fill_with(9, |n| stack.boxed(n));
+                    let again = stack.alloc_box_slice_fill_with(9, |n| stack.alloc_box(n));
                     // SAFETY: fresh, of 3,000 bytes.
                     unsafe { block.write_bytes(7, 3000) };
                     // SAFETY: alive, its own mark.
@@ -134,7 +134,7 @@ fn a_backing_that_uses_the_stack_it_backs() {
     let mut own = Rc::new(Stack::<1, _>::with_config_in(small(), backing));
     for _ in 0..20 {
         *stack.borrow_mut() = Some(own.clone());
-        let boxes: Vec<_> = (0..12u8).map(|n| own.boxed([n; 5000])).collect();
+        let boxes: Vec<_> = (0..12u8).map(|n| own.alloc_box([n; 5000])).collect();
         for (n, boxed) in boxes.iter().enumerate() {
             assert!(boxed.iter().all(|&byte| usize::from(byte) == n), "box {n}");
         }
@@ -152,19 +152,19 @@ fn initialisers_that_use_the_stack_they_fill() {
     let mut stack = Stack::with_config(small());
     {
         let kept = RefCell::new(Vec::new());
-        let outer = stack.boxed([9u8; 33]);
+        let outer = stack.alloc_box([9u8; 33]);
         let doomed = Cell::new(Some(outer));
-        let boxed = stack.boxed_slice_fill_with(60, |n| {
+        let boxed = stack.alloc_box_slice_fill_with(60, |n| {
             if n == 7 {
                 doomed.take(); // older than what is being filled
             }
             if n % 3 == 0 {
-                kept.borrow_mut().push(stack.boxed([n; 40]));
+                kept.borrow_mut().push(stack.alloc_box([n; 40]));
             }
             if n % 5 == 0 {
                 kept.borrow_mut().pop();
             }
-            stack.boxed(vec![n; 2])
+            stack.alloc_box(vec![n; 2])
         });
         assert!(boxed.iter().enumerate().all(|(n, inner)| inner[..] == [n, n]));
         assert!(kept.borrow().iter().all(|boxed| boxed.iter().all(|n| *n == boxed[0])));
@@ -186,8 +186,8 @@ fn initialisers_that_use_the_stack_they_fill() {
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             scope.alloc_with(|| {
                 *scope.alloc_with(|| {
-                    let boxed = scope.boxed([1u8; 5000]);
-                    let more = scope.boxed([2u8; 15_000]);
+                    let boxed = scope.alloc_box([1u8; 5000]);
+                    let more = scope.alloc_box([2u8; 15_000]);
                     drop(boxed);
                     drop(more);
                     if list[5] == 5 {
@@ -267,8 +267,8 @@ fn guards_forgotten_and_swapped_at_every_depth() {
                     if round & 2 != 0 {
                         swap(&mut p, &mut q);
                     }
-                    let boxed = p.boxed([5u8; 3000]);
-                    let again = p.boxed([6u8; 3000]);
+                    let boxed = p.alloc_box([5u8; 3000]);
+                    let again = p.alloc_box([6u8; 3000]);
                     if round & 4 != 0 {
                         StackBox::leak(boxed)[0] = 7;
                     } else {
@@ -312,7 +312,7 @@ fn stacks_on_stacks() {
             let mut values = DynStack::<dyn AsRef<[u8]>, _>::new_in(&scope);
             for n in 0..30u8 {
                 let _ = upper.push(layout(3000, 8));
-                let boxed = other.boxed([n; 900]);
+                let boxed = other.alloc_box([n; 900]);
                 values.push(vec![n; 10], |value| value);
                 let (mut low, _) = region.ends();
                 low.frame().scope().alloc([n; 100]);

@@ -67,7 +67,7 @@ fn the_buffer_is_the_callers_again_afterwards() {
     let mut buffer = [MaybeUninit::new(0u8); 512];
     {
         let stack = Stack::<1, _>::with_capacity_in(16, Borrowed::new(&mut buffer));
-        drop(stack.boxed([7u8; 16]));
+        drop(stack.alloc_box([7u8; 16]));
     }
     buffer.fill(MaybeUninit::new(1));
 }

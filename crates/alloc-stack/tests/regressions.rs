@@ -121,7 +121,7 @@ fn what_shrinking_frees_is_free_when_the_block_is() {
             let stack = Stack::new();
             let block = stack.alloc_layout(layout(size, 8));
             fill(block, size, 5);
-            let above = (!newest).then(|| stack.boxed([0u8; 50]));
+            let above = (!newest).then(|| stack.alloc_box([0u8; 50]));
             // SAFETY: alive with this layout; the new one is not larger.
             let shrunk = unsafe { stack.shrink(block, layout(size, 8), layout(to, 8)) }.unwrap();
             assert_eq!(bytes(shrunk.cast(), to), vec![5; to]);
@@ -139,7 +139,7 @@ fn memory_held_does_not_grow_from_round_to_round() {
     let mut stack = Stack::with_config(StackConfig::new().segment_bytes(16 * 1024));
     let mut held = Vec::new();
     for round in 0..20 {
-        let boxes: Vec<_> = (0..500).map(|n| stack.boxed([n; 30])).collect();
+        let boxes: Vec<_> = (0..500).map(|n| stack.alloc_box([n; 30])).collect();
         let most = stack.reserved_bytes();
         if round % 2 == 0 {
             drop(boxes);
@@ -160,7 +160,7 @@ fn dead_blocks_of_an_ended_frame_are_forgotten() {
     let mut stack = Stack::with_config(StackConfig::new().segment_bytes(16 * 1024));
     for _ in 0..3 {
         stack.scoped(|scope| {
-            let boxes: Vec<_> = (0..600_u64).map(|n| scope.boxed([n; 8])).collect();
+            let boxes: Vec<_> = (0..600_u64).map(|n| scope.alloc_box([n; 8])).collect();
             for (n, boxed) in boxes.into_iter().enumerate() {
                 if n % 3 == 0 {
                     drop(boxed);
@@ -171,7 +171,7 @@ fn dead_blocks_of_an_ended_frame_are_forgotten() {
         });
         assert_eq!(stack.used_bytes(), 0);
         // At the same addresses: were a dead one remembered, these would be freed with a neighbour.
-        let mut boxes: Vec<_> = (0..600_u64).map(|n| stack.boxed([n; 8])).collect();
+        let mut boxes: Vec<_> = (0..600_u64).map(|n| stack.alloc_box([n; 8])).collect();
         while let Some(last) = boxes.pop() {
             assert_eq!(*last, [boxes.len() as u64; 8]);
             drop(last);

@@ -46,7 +46,7 @@ fn a_stack_that_was_sent_is_whole() {
     unsafe { block.cast::<u64>().write(7) };
     let address = block.addr();
     let stack = std::thread::spawn(move || {
-        let boxed = stack.boxed([1u64; 5000]);
+        let boxed = stack.alloc_box([1u64; 5000]);
         assert!(boxed.as_ptr().addr() != address.get());
         drop(boxed);
         stack

@@ -10,7 +10,7 @@ use alloc_stack::{Stack, StackConfig};
 #[test]
 fn figures_follow_from_cursors() {
     let mut stack = Stack::with_config(StackConfig::new().segment_bytes(16 * 1024));
-    let boxes = [stack.boxed([0u8; 10_000]), stack.boxed([0u8; 10_000])];
+    let boxes = [stack.alloc_box([0u8; 10_000]), stack.alloc_box([0u8; 10_000])];
     let stats = stack.stats();
     assert_eq!(stats.used_bytes, 20_000);
     assert!((32 * 1024..33 * 1024).contains(&stats.reserved_bytes), "{stats:?}");
@@ -38,7 +38,7 @@ fn exact_figures() {
     unsafe { stack.pop(above) };
     // SAFETY: the newest block's mark now.
     unsafe { stack.pop(mark) };
-    drop(stack.boxed([0u8; 100]));
+    drop(stack.alloc_box([0u8; 100]));
     stack.scoped(|scope| {
         scope.alloc_with(|| 7u64);
     });
@@ -77,10 +77,10 @@ fn what_is_balanced_counts_as_balanced() {
             balanced(&stack, "push_layout");
         }
     }
-    drop(stack.boxed(()));
-    drop(stack.boxed_slice_copy::<u64>(&[]));
-    drop(stack.boxed_slice_fill_with(3, |n| stack.boxed(n)));
-    let _ = StackBox::into_inner(stack.boxed([1u64; 9]));
+    drop(stack.alloc_box(()));
+    drop(stack.alloc_box_slice_copy::<u64>(&[]));
+    drop(stack.alloc_box_slice_fill_with(3, |n| stack.alloc_box(n)));
+    let _ = StackBox::into_inner(stack.alloc_box([1u64; 9]));
     balanced(&stack, "boxes");
     let _ = stack.top().push(1).pop();
     drop(stack.top().push(()));
@@ -91,7 +91,7 @@ fn what_is_balanced_counts_as_balanced() {
         vector.extend(0..1000u32);
         vector.truncate(10);
         vector.shrink_to_fit();
-        let between = stack.boxed(1);
+        let between = stack.alloc_box(1);
         vector.extend(0..100);
         drop(between);
     }
@@ -113,7 +113,7 @@ fn what_is_balanced_counts_as_balanced() {
 #[test]
 fn what_is_not_counted_is_not_said() {
     let stack = Stack::new();
-    drop(stack.boxed(1u8));
+    drop(stack.alloc_box(1u8));
     let stats = stack.stats();
     assert_eq!((stats.allocs, stats.frees, stats.requested_bytes), (None, None, None));
 }

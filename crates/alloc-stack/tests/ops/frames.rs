@@ -178,7 +178,7 @@ impl Run<'_> {
         let mut boxes = Vec::new();
         for n in 0..count % 16 {
             let value = (Counts(&drops, panics && n == 3), [n; 40]);
-            match scope.try_boxed(value) {
+            match scope.try_alloc_box(value) {
                 Ok(boxed) => boxes.push(boxed),
                 Err(rejected) => {
                     // Not counted.

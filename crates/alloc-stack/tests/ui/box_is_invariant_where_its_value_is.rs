@@ -8,5 +8,5 @@ fn shorten<'b, 's, 'short>(
 }
 fn main() {
     let stack = Stack::new();
-    shorten(&stack.boxed(Cell::new("")));
+    shorten(&stack.alloc_box(Cell::new("")));
 }

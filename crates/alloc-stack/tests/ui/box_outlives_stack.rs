@@ -2,7 +2,7 @@
 fn main() {
     let boxed = {
         let stack = alloc_stack::Stack::new();
-        stack.boxed(1)
+        stack.alloc_box(1)
     };
     assert_eq!(*boxed, 1);
 }

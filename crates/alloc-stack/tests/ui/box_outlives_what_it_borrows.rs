@@ -10,6 +10,6 @@ fn main() {
     let stack = Stack::new();
     let boxed;
     let value = String::from("gone first");
-    boxed = stack.boxed(Looks(&value));
+    boxed = stack.alloc_box(Looks(&value));
     assert_eq!(boxed.0, "gone first");
 }

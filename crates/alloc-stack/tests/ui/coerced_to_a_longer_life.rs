@@ -2,7 +2,7 @@
 use alloc_stack::{Stack, StackBox};
 use std::fmt::Display;
 fn forever<'s>(stack: &'s Stack, text: &str) -> StackBox<'s, dyn Display + 'static> {
-    StackBox::coerce(stack.boxed(text), |value| value as _)
+    StackBox::coerce(stack.alloc_box(text), |value| value as _)
 }
 fn main() {
     let stack = Stack::new();

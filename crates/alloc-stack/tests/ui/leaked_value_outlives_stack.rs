@@ -2,7 +2,7 @@
 use alloc_stack::{Stack, StackBox};
 fn main() {
     let mut stack = Stack::new();
-    let leaked = StackBox::leak(stack.boxed(1));
+    let leaked = StackBox::leak(stack.alloc_box(1));
     stack.reset();
     *leaked = 2;
 }

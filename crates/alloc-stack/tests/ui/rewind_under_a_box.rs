@@ -2,7 +2,7 @@
 fn main() {
     let mut stack = alloc_stack::Stack::new();
     let checkpoint = stack.checkpoint();
-    let boxed = stack.boxed(1);
+    let boxed = stack.alloc_box(1);
     stack.rewind(checkpoint);
     assert_eq!(*boxed, 1);
 }

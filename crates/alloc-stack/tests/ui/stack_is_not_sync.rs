@@ -2,6 +2,6 @@
 fn main() {
     let stack = alloc_stack::Stack::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| drop(stack.boxed(1)));
+        scope.spawn(|| drop(stack.alloc_box(1)));
     });
 }
