@@ -501,11 +501,11 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             // ORD Relaxed: a fault.
             slot.state.store(removed(bits), Relaxed);
         }
-        // ORD Relaxed: the value is dropped after `collect`'s heavy fence, which acquires what the key's
-        // store released; or by `&mut`.
+        // ORD[value] Acquire ← Release in `fill`: we are going to drop the value. (After `collect`'s heavy
+        // fence, which acquires, too, but which ThreadSanitizer does not see.)
         // ORD Relaxed on failure: it is somebody else's.
         #[cfg(not(bug = "two-remove-one-key"))]
-        if slot.state.compare_exchange(bits, removed(bits), Relaxed, Relaxed).is_err() {
+        if slot.state.compare_exchange(bits, removed(bits), Acquire, Relaxed).is_err() {
             part.counters.contended.count();
             return false;
         }
