@@ -56,7 +56,7 @@ pub struct FrameGuard<'p, const MIN_ALIGN: usize = 1, A: Allocator = Global> {
 /// the frame's guard.
 ///
 /// **Nothing allocated here is ever dropped.** Types that need dropping are refused at compile time;
-/// put them in a [`alloc_box`](Self::boxed), or on the [`top`](Self::top).
+/// put them in a [`StackBox`](Self::alloc_box), or on the [`top`](Self::top).
 pub struct Scope<'g, const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     stack: &'g Stack<MIN_ALIGN, A>,
 }
