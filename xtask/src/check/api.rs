@@ -11,8 +11,10 @@ use crate::steps::{Steps, findings, passed};
 use crate::test::every_feature;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs these checks over the workspace; with `record`, writes the records anew instead.
 pub(crate) fn check(steps: &mut Steps, workspace: &Workspace, record: bool) {
@@ -40,9 +42,47 @@ pub(crate) fn check(steps: &mut Steps, workspace: &Workspace, record: bool) {
         command.args(crates.iter().flat_map(|package| ["-p", &package.name]));
         // What is not committed yet may be checked too; nothing is looked up, nothing uploaded.
         command.args(["--allow-dirty", "--offline", "--quiet"]);
+        let place = Place::new(workspace)?;
+        command.env("CARGO_TARGET_DIR", &place.target);
         child::must(&mut command, Stderr::Captured)?;
         passed(format!("{} crates", crates.len()))
     });
+}
+
+/// Where crates are packaged: a folder that never was before. Cargo keeps what it unpacked of a package
+/// by folder and version, and would build the next one against it. Both go when this is dropped.
+struct Place {
+    target: PathBuf,
+    unpacked: PathBuf,
+    before: BTreeSet<OsString>,
+}
+
+impl Place {
+    fn new(workspace: &Workspace) -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        let target = workspace.target.join(format!("packages-{now}"));
+        let unpacked = home::cargo_home()?.join("registry/src");
+        Ok(Self { before: names(&unpacked), target, unpacked })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is left behind is only unused.
+        let _ = fs::remove_dir_all(&self.target);
+        for name in names(&self.unpacked).difference(&self.before) {
+            // A registry without a name is one in a folder.
+            if name.to_string_lossy().starts_with('-') {
+                let _ = fs::remove_dir_all(self.unpacked.join(name));
+            }
+        }
+    }
+}
+
+/// The names in a folder; none if it is not there.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect()
 }
 
 fn recorded(package: &Package) -> PathBuf {
