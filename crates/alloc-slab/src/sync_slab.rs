@@ -88,7 +88,8 @@ use crate::key::{GENERATION, Key};
 /// stay at their addresses. A removed value's key is refused from then on, and the value is dropped
 /// when no guard is left: see [`remove`](Self::remove) for when and where.
 ///
-/// A thread that exits leaves its pages to the next new one.
+/// A thread that exits leaves its pages to the next new one. Room cannot be reserved ahead: a page belongs
+/// to the thread that asks for it first.
 ///
 /// # Examples
 ///
@@ -173,7 +174,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// slab.insert('c');
     /// ```
     #[must_use]
-    pub fn with_limit(mut self, slots: usize) -> Self {
+    pub const fn with_limit(mut self, slots: usize) -> Self {
         self.limit = slots;
         self
     }
@@ -207,7 +208,9 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// # Concurrency
     ///
     /// Wait-free where the thread has a free slot; taking back those that others freed is too. Taking a
-    /// page waits for other threads that do. Linearizes when the key is stored: nobody can know it before.
+    /// page waits for other threads that do. A thread's first call takes memory for its part, and aborts if
+    /// there is none (`handle_alloc_error`); `try_insert` returns an error instead. Linearizes when the
+    /// key is stored: nobody can know it before.
     #[inline]
     #[track_caller]
     pub fn insert(&self, value: T) -> Key<T> {
@@ -268,7 +271,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     pub fn insert_with(&self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
         match self.try_insert_with(make) {
             Ok(key) => key,
-            Err(error) => no_room(error),
+            Err(error) => self.no_room(error),
         }
     }
 
@@ -416,7 +419,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free. Linearizes when it looks at the slot.
+    /// Wait-free, takes no memory, and leaves private pages private. Linearizes when it looks at the slot.
     #[inline]
     #[must_use]
     pub fn contains(&self, key: Key<T>) -> bool {
@@ -447,8 +450,9 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free, drops of values aside; looking through limbo is too, in O(guards + values). Linearizes
-    /// when the slot's state changes, or when it is found to have changed.
+    /// Wait-free, drops of values aside; looking through limbo is too, in O(guards + values). A thread's
+    /// first call takes memory for its part, and aborts if there is none (`handle_alloc_error`).
+    /// Linearizes when the slot's state changes, or when it is found to have changed.
     #[inline]
     pub fn remove(&self, key: Key<T>) -> bool {
         let Some(page) = self.page_of(key) else { return false };
@@ -517,13 +521,13 @@ impl<T, A: Allocator> SyncSlab<T, A> {
 
     /// Returns the most slots that all threads may have together.
     #[must_use]
-    pub fn limit(&self) -> usize {
+    pub const fn limit(&self) -> usize {
         self.limit
     }
 
     /// Returns the backing.
     #[must_use]
-    pub fn backing(&self) -> &A {
+    pub const fn backing(&self) -> &A {
         &self.backing
     }
 
@@ -533,8 +537,15 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     fn refill_or_panic(&self, part: &Part<T>) -> NonNull<Slot<T>> {
         match self.refill(part) {
             Ok(slot) => slot,
-            Err(error) => no_room(error),
+            Err(error) => self.no_room(error),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn no_room(&self, error: TryAllocError) -> ! {
+        panic!("slab of {} values: {error}", self.len())
     }
 }
 
@@ -549,13 +560,6 @@ impl<T> Drop for PutBack<'_, T> {
         // SAFETY: 1. made on the part's thread, and dropped by it; 2. the slot was taken from its list.
         unsafe { self.part.push(self.slot) };
     }
-}
-
-#[cold]
-#[inline(never)]
-#[track_caller]
-fn no_room(error: TryAllocError) -> ! {
-    panic!("cannot insert into the slab: {error}")
 }
 
 #[cold]

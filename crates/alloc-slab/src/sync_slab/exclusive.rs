@@ -250,7 +250,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         self.parts.for_each_shared(|part| {
             drop(part.freed.pop_all());
             // SAFETY: 1. the slab is borrowed exclusively; 2. none.
-            unsafe { part.set_free(core::ptr::null_mut()) };
+            unsafe { part.forget_free() };
         });
         for page in self.directory.pages() {
             // SAFETY: 1. as above.

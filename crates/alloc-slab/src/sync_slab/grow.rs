@@ -1,5 +1,6 @@
 //! Free slots for a thread that has none: those that others freed, or a page.
 
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use alloc::vec::Vec;
@@ -71,7 +72,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         }
     }
 
-    /// Adds a page to the part, which has no free slots.
+    /// Adds a page to the part, which has no free slots unless the backing leaves some.
     fn add_page(&self, part: &Part<T>) -> Result<(), TryAllocError> {
         let layout = const { Page::<T>::layout() }?;
         let usable = self.growing(|growth| {
@@ -83,20 +84,19 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             return Err(TryAllocError::limit_reached::<T>(self.limit));
         }
         let usable = usable.max(1);
-        // Not under the lock: the backing may be anything, and use this slab.
-        let added = match self.backing.allocate(layout) {
-            Ok(block) => {
-                let page = block.cast::<Page<T>>();
-                // SAFETY: 1. just allocated with this layout; 2. reserved above.
-                unsafe { self.publish(part, page, usable) }.inspect_err(|_| {
-                    // SAFETY: a block of the backing, which nobody has seen.
-                    unsafe { self.backing.deallocate(block.cast(), layout) };
-                })
-            }
-            Err(_) => Err(TryAllocError::new(ErrorKind::Backing, layout, 0)),
+        let room = Room { slab: self, slots: usable };
+        // Not under the lock: the backing may be anything, panic, and use this slab.
+        let Ok(block) = self.backing.allocate(layout) else {
+            return Err(TryAllocError::new(ErrorKind::Backing, layout, 0));
         };
-        if added.is_err() {
-            self.growing(|growth| growth.slots -= usable);
+        // SAFETY: 1. just allocated with this layout; 2. reserved above.
+        let added = unsafe { self.publish(part, block.cast::<Page<T>>(), usable) };
+        match added {
+            Ok(()) => {
+                let _ = ManuallyDrop::new(room);
+            }
+            // SAFETY: a block of the backing, which nobody has seen.
+            Err(_) => unsafe { self.backing.deallocate(block.cast(), layout) },
         }
         added
     }
@@ -113,7 +113,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         page: NonNull<Page<T>>,
         usable: usize,
     ) -> Result<(), TryAllocError> {
-        let first = self.growing(|growth| {
+        let made = self.growing(|growth| {
             if growth.first_generation == 0 {
                 growth.first_generation = seed::first_generation() - 1;
             }
@@ -133,16 +133,29 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             };
             // SAFETY: 1. and 2. the caller's promise, and generations of free slots are even; 3. tested
             // against the number of indices.
-            let first =
+            let made =
                 unsafe { Page::init(page, NonNull::from_ref(part), number, usable, generation) };
             // SAFETY: 1. under the lock, and `reserve` made room, now or when the number was new; 2. just
             // made; pages are released by `&mut` alone.
             unsafe { self.directory.set(number, page) };
-            Ok(first)
+            Ok(made)
         })?;
-        // SAFETY: 1. this thread's part; 2. the slots of its new page. It has no others: they are only added
-        // by what it does itself, which is this.
-        unsafe { part.set_free(first.as_ptr()) };
+        let (first, last) = made;
+        // SAFETY: 1. this thread's part; 2. the slots of its new page. It may have others by now: those that
+        // the backing left when it used this slab.
+        unsafe { part.push_all(first, last) };
         Ok(())
+    }
+}
+
+/// Gives back the room for a page that was not made, also while the backing unwinds.
+struct Room<'a, T, A: Allocator> {
+    slab: &'a SyncSlab<T, A>,
+    slots: usize,
+}
+
+impl<T, A: Allocator> Drop for Room<'_, T, A> {
+    fn drop(&mut self) {
+        self.slab.growing(|growth| growth.slots -= self.slots);
     }
 }

@@ -101,7 +101,7 @@ impl<T> Page<T> {
     }
 
     /// Makes a page, private to `owner`, of which `usable` slots are free, at `generation`, and linked
-    /// to each other. Returns the first.
+    /// to each other. Returns the first and the last.
     ///
     /// # Safety
     ///
@@ -114,7 +114,7 @@ impl<T> Page<T> {
         number: usize,
         usable: usize,
         generation: u32,
-    ) -> NonNull<Slot<T>> {
+    ) -> (NonNull<Slot<T>>, NonNull<Slot<T>>) {
         debug_assert!(usable - 1 < Self::SLOTS && generation != 0 && generation.is_multiple_of(2));
         let (private_to, shared) = Self::closed(owner);
         let head = Self {
@@ -144,7 +144,7 @@ impl<T> Page<T> {
                 next = at.as_ptr();
             }
         }
-        Self::slot_of(place, 0)
+        (Self::slot_of(place, 0), Self::slot_of(place, usable - 1))
     }
 
     /// What `private_to` and `shared` are at first (G4).

@@ -126,16 +126,32 @@ impl<T> Part<T> {
         unsafe { self.own(push) }
     }
 
-    /// Makes `first`, and the slots linked to it, the free ones.
+    /// Adds the free slots from `first` to `last`, which are linked to each other.
     ///
     /// # Safety
     ///
     /// 1. As clause 1 of [`own`](Self::own);
-    /// 2. as clause 2 of [`push`](Self::push) for each of them; there are no others, or they are among
-    ///    these.
-    pub(super) unsafe fn set_free(&self, first: *mut Slot<T>) {
+    /// 2. as clause 2 of [`push`](Self::push) for each of them.
+    pub(super) unsafe fn push_all(&self, first: NonNull<Slot<T>>, last: NonNull<Slot<T>>) {
+        // SAFETY: a slot lives as long as the slab.
+        let last = unsafe { last.as_ref() };
+        let push_all = |own: &mut Own<T>| {
+            // SAFETY: clause 2.
+            unsafe { last.set_next(own.free) };
+            own.free = first.as_ptr();
+        };
         // SAFETY: 1. clause 1; 2. none.
-        unsafe { self.own(|own| own.free = first) }
+        unsafe { self.own(push_all) }
+    }
+
+    /// Forgets the free slots.
+    ///
+    /// # Safety
+    ///
+    /// 1. As clause 1 of [`own`](Self::own).
+    pub(super) unsafe fn forget_free(&self) {
+        // SAFETY: 1. clause 1; 2. none.
+        unsafe { self.own(|own| own.free = ptr::null_mut()) }
     }
 
     /// Takes the slots that other threads freed; returns whether there were any.

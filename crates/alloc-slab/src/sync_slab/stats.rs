@@ -100,11 +100,18 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// O(threads): sums what each of them counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        let (mut inserted, mut removed) = (0u64, 0u64);
-        // Removals first, so that a value is not seen to go without having come.
-        self.parts.for_each_shared(|part| removed += part.counters.removed.get());
+        let removed = self.removals();
+        let mut inserted = 0u64;
         self.parts.for_each_shared(|part| inserted += part.counters.inserted.get());
         usize::try_from(inserted.saturating_sub(removed)).unwrap_or(usize::MAX)
+    }
+
+    /// Removals so far. To be asked before insertions are counted, so that a value is not seen to go
+    /// without having come.
+    fn removals(&self) -> u64 {
+        let mut removed = 0;
+        self.parts.for_each_shared(|part| removed += part.counters.removed.get());
+        removed
     }
 
     /// Returns whether there is no value: exact while no thread inserts or removes.
@@ -124,13 +131,16 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// O(threads + pages).
     #[must_use]
     pub fn stats(&self) -> SyncSlabStats {
-        let mut stats = SyncSlabStats { len: self.len(), ..Default::default() };
-        let (mut inserted, mut removed, mut limbo, mut retired) = (0, 0, 0u64, 0u64);
+        let mut stats = SyncSlabStats::default();
+        let removed = self.removals();
+        let (mut inserted, mut limbo, mut retired) = (0u64, 0u64, 0u64);
         self.parts.for_each_shared(|part| {
             let counters = &part.counters;
             inserted += counters.inserted.get();
-            removed += counters.removed.get();
-            limbo = limbo.wrapping_add(counters.delayed.get() - counters.dropped_late.get());
+            // In this order: what is dropped in between counts as gone, so it is never more than
+            // there was; but a part that does much in between would go below 0.
+            let delayed = counters.delayed.get();
+            limbo += delayed.saturating_sub(counters.dropped_late.get());
             retired += counters.retired.get();
             stats.shared_removals += counters.shared_removals.get();
             stats.collections += counters.collections.get();
@@ -138,7 +148,9 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             stats.common.slow_calls += counters.slow_calls.get();
             stats.parts += 1;
         });
-        stats.limbo = usize::try_from(limbo).unwrap_or(0);
+        let len = inserted.saturating_sub(removed);
+        stats.len = usize::try_from(len).unwrap_or(usize::MAX);
+        stats.limbo = usize::try_from(limbo).unwrap_or(usize::MAX);
         stats.retired = usize::try_from(retired).unwrap_or(usize::MAX);
         for page in self.directory.pages() {
             stats.pages += 1;
