@@ -1,5 +1,8 @@
 //! What needs private access: generations that are used up, indices that run out, lists that stay whole.
 
+#[cfg(loom)]
+mod loom_page;
+
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
