@@ -306,6 +306,41 @@ fn loom_reclaim_the_second_guard_in_a_new_block() {
         });
 }
 
+/// What needs the slab alone comes after what two threads did, and before what the next one does: a page
+/// that was open is private again, one that is empty is given back and taken again.
+#[test]
+fn loom_reclaim_by_exclusive_access() {
+    // The borrow orders it, which one preemption shows as well.
+    let model = Model::new("reclaim_by_exclusive_access").preemptions(1);
+    model.reaches(["seen", "refused"]).floor(100).check(|seen| {
+        let mut slab = shared();
+        let (key, other) = (insert(&slab, 7), insert(&slab, 8));
+        let theirs = Arc::clone(&slab);
+        let t = thread::spawn(move || {
+            assert_eq!(look(&theirs, other), Some(8));
+            let key = theirs.try_insert_with(|_| Track::new(9)).unwrap();
+            let guard = theirs.get(key).unwrap();
+            assert_eq!((Ref::key(&guard), *guard.get_ref()), (key, 9));
+            key
+        });
+        let theirs = t.join().unwrap();
+        let alone = Arc::get_mut(&mut slab).expect("the thread has ended");
+        assert_eq!(alone.get_mut(key).map(|value| *value.get_ref()), Some(7));
+        assert_eq!(alone.take(theirs).map(|value| *value.get_ref()), Some(9));
+        assert_eq!(alone.stats().shared_pages, 1);
+        assert!(alone.trim() > 0, "the other's page");
+        assert_eq!((alone.stats().pages, alone.stats().shared_pages), (1, 0));
+        let again = insert(&slab, 10);
+        assert_eq!(again.index(), theirs.index(), "the page that was given back");
+        assert!(!slab.contains(theirs), "at a later generation");
+        let next = Arc::clone(&slab);
+        let t = thread::spawn(move || look(&next, key));
+        assert!(slab.remove(key));
+        seen.record(if t.join().unwrap().is_some() { "seen" } else { "refused" });
+        assert_eq!((look(&slab, other), look(&slab, again)), (Some(8), Some(10)));
+    });
+}
+
 /// The slab is dropped, with a value that waits for nobody any more, while a thread exits.
 #[test]
 #[expect(clippy::mem_forget, reason = "a forgotten guard keeps its value until the slab goes")]
