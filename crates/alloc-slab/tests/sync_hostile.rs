@@ -77,9 +77,12 @@ unsafe impl Allocator for &'static Reenters {
 
 #[test]
 fn a_backing_that_inserts_into_its_slab_loses_no_slots() {
-    let backing: &'static Reenters =
-        Box::leak(Box::new(Reenters { slab: Cell::new(None), calls: Cell::new(0) }));
-    let slab: &'static SyncSlab<_, _> = Box::leak(Box::new(SyncSlab::new_in(backing)));
+    let place = Box::into_raw(Box::new(Reenters { slab: Cell::new(None), calls: Cell::new(0) }));
+    // SAFETY: lives until the end of the test, where nothing refers to it any more.
+    let backing: &'static Reenters = unsafe { &*place };
+    let slab_place = Box::into_raw(Box::new(SyncSlab::new_in(backing)));
+    // SAFETY: as above.
+    let slab: &'static SyncSlab<_, _> = unsafe { &*slab_place };
     backing.slab.set(Some(slab));
     slab.insert([1; 1000]);
     assert_eq!(backing.calls.get(), 2, "two pages of 64");
@@ -89,6 +92,10 @@ fn a_backing_that_inserts_into_its_slab_loses_no_slots() {
     assert_eq!(backing.calls.get(), 2, "128 slots in two pages");
     slab.insert([3; 1000]);
     assert_eq!((backing.calls.get(), slab.len()), (3, 129));
+    // SAFETY: made above, and not used any more.
+    drop(unsafe { Box::from_raw(slab_place) });
+    // SAFETY: as above, and the slab over it is gone.
+    drop(unsafe { Box::from_raw(place) });
 }
 
 #[test]
