@@ -163,6 +163,12 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// O(slots).
     pub fn trim(&mut self) -> usize {
         self.drop_limbo();
+        // Before pages go: lists lead through their slots.
+        self.parts.for_each_shared(|part| {
+            drop(part.freed.pop_all());
+            // SAFETY: 1. the slab is borrowed exclusively; 2. none.
+            unsafe { part.forget_free() };
+        });
         let bytes = self.release_pages();
         self.relink();
         bytes
@@ -245,13 +251,8 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         bytes
     }
 
-    /// Makes the lists of free slots anew, and pages private.
+    /// Makes the lists of free slots, which are empty, anew, and pages private.
     fn relink(&mut self) {
-        self.parts.for_each_shared(|part| {
-            drop(part.freed.pop_all());
-            // SAFETY: 1. the slab is borrowed exclusively; 2. none.
-            unsafe { part.forget_free() };
-        });
         for page in self.directory.pages() {
             // SAFETY: 1. as above.
             unsafe { page.close() };
