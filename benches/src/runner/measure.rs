@@ -375,13 +375,14 @@ fn judge(case: &Case, data: &mut Data, answer: &Answer) {
         .slots
         .iter()
         .find(|slot| slot.engine == reference && slot.error.is_none())
-        .and_then(|slot| slot.checksum);
+        .and_then(|slot| slot.checksum)
+        .filter(|&checksum| checksum != 0);
     let Some(expected) = expected else {
         let name = case.engines[reference].name;
         for engine in &mut data.engines {
-            engine
-                .error
-                .get_or_insert(format!("not comparable: the reference engine {name} failed"));
+            engine.error.get_or_insert(format!(
+                "not comparable: the reference engine {name} failed, or summed up nothing"
+            ));
         }
         return;
     };
@@ -439,7 +440,7 @@ pub struct Checked {
     pub error: Option<String>,
 }
 
-/// Runs every engine of a case twice and compares checksums; nothing is timed.
+/// Runs every engine of a case, three rounds in two runs, and compares checksums; nothing is timed.
 #[must_use]
 pub fn check(spawner: &Spawner, case: &Case) -> Vec<Checked> {
     let mut data =
