@@ -1,6 +1,6 @@
 //! Nodes of one size that come and go, owned by `Box`es: lists, trees, queues.
 //!
-//! A `SlabAlloc` serves the boxes of a tree. The code stays as it is but for the type of the box.
+//! A `SlabAlloc` serves the boxes of some lists. The code stays as it is but for the type of the box.
 
 use alloc_core::Allocator;
 use alloc_core::collections::Box as BoxIn;

@@ -37,15 +37,15 @@ fn stacked(matrix: &[i64], size: usize, mut top: Top<'_>) -> i64 {
     }
     let mut sum = 0;
     for column in 0..size {
-        let bytes = (size - 1) * (size - 1);
-        let mut minor = top.push_slice_fill_with(bytes, |at| minor(matrix, size, column, at));
+        let len = (size - 1) * (size - 1);
+        let mut minor = top.push_slice_fill_with(len, |at| minor(matrix, size, column, at));
         let (minor, above) = minor.split();
         sum += sign(column) * matrix[column] * stacked(minor, size - 1, above);
     }
     sum
 }
 
-/// One buffer for each level, kept: where the depth is known, nothing is cheaper.
+/// One buffer for each level, kept: where the depth is known, no allocator is needed.
 fn reused(matrix: &[i64], size: usize, buffers: &mut [Vec<i64>]) -> i64 {
     let Some((minors, below)) = buffers.split_first_mut() else { return matrix[0] };
     let mut sum = 0;

@@ -274,7 +274,8 @@ fn figures(found: &Found) -> String {
         lines.push(format!("{}: {}", plain.name, counts(plain)));
         for way in others {
             let Ratio { median, lo, hi } = way.ratio;
-            let noise = (control.median - 1.0).abs();
+            // As the programs judge it (`guide::Ratio::is_resolved`).
+            let noise = (control.lo.min(2.0 - control.hi) - 1.0).abs();
             let shown = format!("{median:.2} [{lo:.2}, {hi:.2}]");
             let shown = if lo <= 1.0 && hi >= 1.0 || (median - 1.0).abs() <= noise {
                 format!("*{shown}*")

@@ -18,6 +18,7 @@
 mod keyed;
 mod replay;
 
+use super::heap_top::{self, HeapTop};
 use super::linear::synthetic;
 use super::{arena_growing, arena_requests, arena_trees, slab_churn, stack_lifo};
 use crate::case::{Case, EngineSpec, Model};
@@ -46,20 +47,23 @@ pub fn absent(allocator: &str, case: &str) -> Option<&'static str> {
     let bulk = "frees all at once: the dead would pile up";
     let one_type = "values of one type";
     Some(match (allocator, work) {
-        ("linear" | "arena" | "bumpalo" | "bump-scope", "entities/churn") => bulk,
+        ("linear" | "arena" | "typed-arena" | "bumpalo" | "bump-scope", "entities/churn") => bulk,
         ("stack", "entities/churn") => "memory of the dead waits for the newest to die",
-        ("typed-arena", "trees/build" | "entities/churn") => bulk,
-        ("typed-arena" | "slab" | "slotmap" | "thunderdome", _) => one_type,
+        // Trees are of one type: slotmap and thunderdome could build them as slab does.
+        ("typed-arena" | "slab" | "slotmap" | "thunderdome", _) if work != "trees/build" => {
+            one_type
+        }
         _ => return None,
     })
 }
 
-/// glibc, which answers for all, mimalloc and jemalloc.
+/// glibc, which answers for all, mimalloc, and jemalloc both ways: which is faster depends on the work.
 macro_rules! mallocs {
     ($spec:ident) => {
         [
             heap_peer!($spec, Glibc).reference(),
             heap_peer!($spec, mimalloc::Mimalloc),
+            heap_peer!($spec, jemalloc::Plain),
             heap_peer!($spec, jemalloc::SizedFree),
         ]
     };
@@ -110,10 +114,13 @@ fn trees() -> Case {
         id: "cross/trees/build",
         krate: CRATE,
         what: "Builds a binary tree of 2,047 nodes that refer to each other, by pointer or by key, \
-               then all die",
+               then all die; a block above the chunks pins glibc's heap",
         model: Model::Latency,
         unit: "node",
-        input: || synthetic(0, arena_trees::nodes(arena_trees::SMALL) as u64),
+        input: || {
+            heap_top::arrange(HeapTop::Pinned);
+            synthetic(0, arena_trees::nodes(arena_trees::SMALL) as u64)
+        },
         working_set_bytes: 16 * nodes,
         threads: 1,
         engines,
@@ -131,6 +138,7 @@ fn entities() -> Case {
         ("thunderdome", "default"),
         ("glibc", "default"),
         ("mimalloc", "default"),
+        ("jemalloc", "default"),
         ("jemalloc", "sized-free"),
     ];
     Case { krate: CRATE, ..slab_churn::churn("cross/entities/churn", &engines) }

@@ -16,6 +16,7 @@
 
 mod programs;
 
+use super::heap_top::{self, HeapTop};
 use super::{arena_trees, linear_layouts, slab_churn, stack_frames};
 use crate::case::{Case, Model};
 use crate::engines::glibc::Glibc;
@@ -153,10 +154,14 @@ fn related() -> Case {
     Case {
         id: "origin/arena/related",
         krate: CRATE,
-        what: "Builds a tree of 2,047 nodes, and drops it: at once, or node by node",
+        what: "Builds a tree of 2,047 nodes, and drops it: at once, in an arena that is kept, or node by \
+               node; a block above the chunks pins glibc's heap",
         model: Model::Latency,
         unit: "node",
-        input: || super::linear::synthetic(0, nodes(SMALL) as u64),
+        input: || {
+            heap_top::arrange(HeapTop::Pinned);
+            super::linear::synthetic(0, nodes(SMALL) as u64)
+        },
         working_set_bytes: 16 * nodes(SMALL) as u64,
         threads: 1,
         engines,

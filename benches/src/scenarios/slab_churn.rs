@@ -217,7 +217,7 @@ impl<S: Slots<Value>, const WHAT: u8> Table<S, WHAT> {
         let drawn =
             (0..batches.next_multiple_of(BATCHES)).map(|_| places(live, &mut random)).collect();
         let mut table = Self { slots, keys, drawn, next: 0, random, seed };
-        // Places are taken in a random order from now on.
+        // Places are taken in a random order from now on, unless they are only looked up.
         table.run((2 * live / (BATCH * BATCHES)).max(16) as u64);
         // SAFETY: the table's keys are of values that are there.
         let whole = unsafe { sum_of(&table.slots, table.keys.iter()) };

@@ -74,6 +74,7 @@ where
         + Program<Heap<Glibc>>
         + Program<Heap<Counted>>
         + Program<Heap<mimalloc::Mimalloc>>
+        + Program<Heap<jemalloc::Plain>>
         + Program<Heap<jemalloc::SizedFree>>,
 {
     vec![
@@ -83,6 +84,7 @@ where
         row::<Null, P>(),
         heap::<Glibc, P>().reference(),
         heap::<mimalloc::Mimalloc, P>(),
+        heap::<jemalloc::Plain, P>(),
         heap::<jemalloc::SizedFree, P>(),
         row::<InSlab, P>(),
         row::<InSlotMap, P>(),

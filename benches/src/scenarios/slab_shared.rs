@@ -5,8 +5,9 @@
 //!   the tables that cross    what a thread put there in one round, the other one removes in the next
 //! ```
 //!
-//! A round is 800 batches. A batch looks up 10 values, removes 10 and inserts as many; 0, 1 or 5 of
-//! the 10 are of the table that crosses, from its start to its end, and so were inserted by the other
+//! A round is 800 batches. A batch looks up 10 values, removes 10 and inserts as many: its own lookups
+//! are of what the batch before inserted, and so find their values in the first level of cache; 0, 1
+//! or 5 of the 10 are of the table that crosses, from its start to its end, and so were inserted by the other
 //! thread in the round before. Threads meet after each round and exchange these tables.
 //!
 //! The control `share-nothing` is a private slab for each thread. Its tables do not cross: the same

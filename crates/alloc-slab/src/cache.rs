@@ -12,12 +12,12 @@
 //!
 //! # Invariants
 //!
-//! * **O1** every page in the list is a live block of the backing with `page_layout`, its header and the
+//! * **C1** every page in the list is a live block of the backing with `page_layout`, its header and the
 //!   links of all its nodes initialised.
-//! * **O2** a node is `built` if and only if it holds an object.
-//! * **O3** each node is in `idle` and built, or in `raw` and not, or lent (or was, and was forgotten)
+//! * **C2** a node is `built` if and only if it holds an object.
+//! * **C3** each node is in `idle` and built, or in `raw` and not, or lent (or was, and was forgotten)
 //!   and built; a lent node has one [`Cached`].
-//! * **O4** no user code runs while one of these is broken.
+//! * **C4** no user code runs while one of these is broken.
 //!
 //! # Ordering edges
 //!
@@ -212,7 +212,7 @@ impl<T, F: Fn() -> T, A: Allocator> ObjectCache<T, F, A> {
     #[inline(always)]
     fn pop_idle(&self) -> Option<Cached<'_, T, F, A>> {
         let node = self.idle.get()?;
-        // SAFETY: O1, O3: a node of a page.
+        // SAFETY: C1, C3: a node of a page.
         self.idle.set(unsafe { node.as_ref() }.next.get());
         self.hits.set(self.hits.get() + 1);
         Some(Cached { node, cache: self })
@@ -238,10 +238,10 @@ impl<T, F: Fn() -> T, A: Allocator> ObjectCache<T, F, A> {
             }
             self.grow()?;
         };
-        // SAFETY: O1, O3: a node of a page.
+        // SAFETY: C1, C3: a node of a page.
         let parts = unsafe { node.as_ref() };
         self.raw.set(parts.next.get());
-        // SAFETY: O2, O3: a raw node, which nobody else has: no object is there, and none is lent.
+        // SAFETY: C2, C3: a raw node, which nobody else has: no object is there, and none is lent.
         unsafe { (*parts.object.get()).write(object) };
         parts.built.set(true);
         self.misses.set(self.misses.get() + 1);
@@ -294,7 +294,7 @@ impl<T, F, A: Allocator> ObjectCache<T, F, A> {
     /// If a drop panics: the objects not yet dropped stay idle, and no page is given back.
     pub fn trim(&mut self) -> usize {
         while let Some(node) = self.idle.get() {
-            // SAFETY: O1, O3: a node of a page.
+            // SAFETY: C1, C3: a node of a page.
             let parts = unsafe { node.as_ref() };
             self.idle.set(parts.next.get());
             self.evict(node);
@@ -304,13 +304,13 @@ impl<T, F, A: Allocator> ObjectCache<T, F, A> {
         let mut bytes = 0;
         let mut look = self.pages.replace(None);
         while let Some(page) = look {
-            // SAFETY: O1.
+            // SAFETY: C1.
             look = unsafe { page.as_ref() }.next.get();
             if nodes::<T>(page).any(|node| node.built.get()) {
                 for node in nodes::<T>(page).filter(|node| !node.built.get()) {
                     node.next.set(self.raw.replace(Some(NonNull::from_ref(node))));
                 }
-                // SAFETY: O1.
+                // SAFETY: C1.
                 unsafe { page.as_ref() }.next.set(self.pages.replace(Some(page)));
             } else {
                 bytes += free_page::<T, A>(&self.backing, page);
@@ -322,14 +322,14 @@ impl<T, F, A: Allocator> ObjectCache<T, F, A> {
 
     /// Drops the object of a node that is in no list; the node is raw then.
     fn evict(&self, node: NonNull<Node<T>>) {
-        // SAFETY: O1: a node of a page.
+        // SAFETY: C1: a node of a page.
         let parts = unsafe { node.as_ref() };
-        debug_assert!(parts.built.get(), "O2: no object to drop");
+        debug_assert!(parts.built.get(), "C2: no object to drop");
         parts.built.set(false);
         parts.next.set(self.raw.replace(Some(node)));
         self.evictions.set(self.evictions.get() + 1);
         // From here on the node may be taken again, by the drop itself: so the object leaves it first.
-        // SAFETY: O2: it was built, and nobody else has it.
+        // SAFETY: C2: it was built, and nobody else has it.
         let object = unsafe { parts.object.get().cast::<T>().read() };
         drop(object);
     }
@@ -345,14 +345,14 @@ impl<T, F, A: Allocator> ObjectCache<T, F, A> {
         let mut look = self.pages.get();
         while let Some(page) = look {
             built += nodes::<T>(page).filter(|node| node.built.get()).count();
-            // SAFETY: O1.
+            // SAFETY: C1.
             look = unsafe { page.as_ref() }.next.get();
         }
         let mut idle = 0;
         let mut look = self.idle.get();
         while let Some(node) = look {
             idle += 1;
-            // SAFETY: O1, O3: a node of a page.
+            // SAFETY: C1, C3: a node of a page.
             look = unsafe { node.as_ref() }.next.get();
         }
         let page_bytes = page_layout::<T>().map_or(0, |(layout, _)| layout.size());
@@ -372,7 +372,7 @@ fn nodes<'a, T: 'a>(page: NonNull<Header>) -> impl Iterator<Item = &'a Node<T>> 
     let offset = page_layout::<T>().map_or(0, |(_, offset)| offset);
     (0..nodes_per_page::<T>()).map(move |number| {
         // SAFETY: callers pass a page of the list: it has this layout, and its nodes are initialised
-        // (O1).
+        // (C1).
         let first = unsafe { page.byte_add(offset) }.cast::<Node<T>>();
         // SAFETY: as above.
         let node = unsafe { first.add(number) };
@@ -383,9 +383,9 @@ fn nodes<'a, T: 'a>(page: NonNull<Header>) -> impl Iterator<Item = &'a Node<T>> 
 
 /// Gives a page back; returns its bytes.
 fn free_page<T, A: Allocator>(backing: &A, page: NonNull<Header>) -> usize {
-    let Ok((layout, _)) = page_layout::<T>() else { unreachable!("O1: the page exists") };
+    let Ok((layout, _)) = page_layout::<T>() else { unreachable!("C1: the page exists") };
     // SAFETY: callers pass a page that has left the list, a live block of the backing with this layout
-    // (O1), whose objects are gone.
+    // (C1), whose objects are gone.
     unsafe { backing.deallocate(page.cast(), layout) };
     layout.size()
 }
@@ -400,7 +400,7 @@ impl<T, F, A: Allocator> Drop for ObjectCache<T, F, A> {
                     for node in nodes::<T>(page).filter(|node| node.built.get()) {
                         self.0.evict(NonNull::from_ref(node));
                     }
-                    // SAFETY: O1.
+                    // SAFETY: C1.
                     self.0.pages.set(unsafe { page.as_ref() }.next.get());
                     free_page::<T, A>(&self.0.backing, page);
                 }
@@ -438,7 +438,7 @@ impl<T, F, A: Allocator> Cached<'_, T, F, A> {
     }
 
     fn object(&self) -> NonNull<T> {
-        // SAFETY: O1: a node of a page.
+        // SAFETY: C1: a node of a page.
         let object = unsafe { self.node.as_ref() }.object.get();
         // SAFETY: the address of a part of the node.
         unsafe { NonNull::new_unchecked(object.cast()) }
@@ -450,7 +450,7 @@ impl<T, F, A: Allocator> Deref for Cached<'_, T, F, A> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: O2, O3: a built node, lent to this guard alone.
+        // SAFETY: C2, C3: a built node, lent to this guard alone.
         unsafe { self.object().as_ref() }
     }
 }
@@ -458,7 +458,7 @@ impl<T, F, A: Allocator> Deref for Cached<'_, T, F, A> {
 impl<T, F, A: Allocator> DerefMut for Cached<'_, T, F, A> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: O2, O3: a built node, lent to this guard alone, which is borrowed exclusively.
+        // SAFETY: C2, C3: a built node, lent to this guard alone, which is borrowed exclusively.
         unsafe { self.object().as_mut() }
     }
 }
@@ -469,7 +469,7 @@ impl<T, F, A: Allocator> Drop for Cached<'_, T, F, A> {
         if let Some(restore) = self.cache.restore {
             restore(self); // if it panics, the object stays lent
         }
-        // SAFETY: O1: a node of a page.
+        // SAFETY: C1: a node of a page.
         let parts = unsafe { self.node.as_ref() };
         parts.next.set(self.cache.idle.replace(Some(self.node)));
     }

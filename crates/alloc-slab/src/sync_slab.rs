@@ -15,7 +15,7 @@
 //!
 //! # Invariants
 //!
-//! L1 to L3 of slots (`slot.rs`), G1 to G3 of pages (`page.rs`), H1 to H3 of hazards (`hazards.rs`), O1 to O3
+//! L1 to L3 of slots (`slot.rs`), G1 to G4 of pages (`page.rs`), H1 to H3 of hazards (`hazards.rs`), O1 to O3
 //! of parts (`part.rs`), D1 to D3 of the directory (`directory.rs`). And:
 //!
 //! * **Y1** a value is dropped in one of three ways: by its remover, at once, if the page was private and

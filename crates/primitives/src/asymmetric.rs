@@ -10,8 +10,8 @@
 //!
 //! | build | `light` | `heavy` |
 //! |---|---|---|
-//! | Linux, the kernel has `membarrier` | nothing for the processor: the compiler keeps the order | `membarrier(PRIVATE_EXPEDITED)`, 0.3 to 3 µs |
-//! | elsewhere, and until the first `heavy` | `fence(SeqCst)` | `fence(SeqCst)` |
+//! | Linux with feature `std`, on a processor listed below, the kernel has `membarrier` | nothing for the processor: the compiler keeps the order | `membarrier(PRIVATE_EXPEDITED)`, 0.3 to 3 µs |
+//! | elsewhere, and until the first `heavy` or [`is_expedited`] | `fence(SeqCst)` | `fence(SeqCst)` |
 //! | under a model | `fence(SeqCst)` | `fence(SeqCst)` |
 //!
 //! # Invariants

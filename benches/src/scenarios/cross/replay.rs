@@ -86,6 +86,7 @@ fn case<T: Traced>(id: &'static str, what: &'static str) -> Case {
         bulk::<T, bump_scope::Scope<8, true>>(),
         heap::<T, glibc::Glibc>().reference(),
         heap::<T, mimalloc::Mimalloc>(),
+        heap::<T, jemalloc::Plain>(),
         heap::<T, jemalloc::SizedFree>(),
     ];
     Case {

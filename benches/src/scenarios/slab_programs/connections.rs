@@ -57,8 +57,8 @@ struct Events {
 }
 
 fn events() -> &'static Events {
-    static EVENTS_: OnceLock<Events> = OnceLock::new();
-    EVENTS_.get_or_init(|| {
+    static FOUND: OnceLock<Events> = OnceLock::new();
+    FOUND.get_or_init(|| {
         let trace = traces::load("tokens").unwrap_or_else(|error| panic!("{error:#}"));
         let main = trace.events.first().map_or(0, |event| event.thread);
         let script = Script::of(&trace.only_thread(main)).unwrap_or_else(|error| panic!("{error}"));

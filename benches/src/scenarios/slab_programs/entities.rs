@@ -93,7 +93,7 @@ fn items_of(Source { text, .. }: &Source) -> Vec<Item> {
     items
 }
 
-/// 48 to 64 bytes, as keys are.
+/// 40 or 48 bytes, as an optional key has 8 or 16.
 struct Entity<F: Family> {
     parent: Option<F::Key<Entity<F>>>,
     name: u64,

@@ -17,7 +17,7 @@ use crate::scenarios::heap_top::{self, HeapTop};
 use crate::scenarios::programs::fold;
 use allocator_api2::alloc::Global;
 
-/// Times that every request is timed in a pass: with some hundred requests, a thousand is a few.
+/// Passes of a sample: each times every request once, so that a thousandth of all is a few readings.
 const PASSES: usize = 16;
 
 /// Of how many readings without a tree the shortest counts.
