@@ -7,7 +7,7 @@ use alloc_slab::{ErrorKind, Key, Ref, SyncSlab};
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::panic::{catch_unwind, resume_unwind};
 
 /// Panics when armed.
@@ -16,7 +16,7 @@ struct Panics(AtomicBool);
 // SAFETY: blocks are those of `Global`.
 unsafe impl Allocator for &Panics {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if self.0.load(SeqCst) {
+        if self.0.load(Relaxed) {
             resume_unwind(Box::new("planned"));
         }
         Global.allocate(layout)
@@ -32,7 +32,7 @@ fn a_backing_that_panics_leaves_the_limit_of_a_shared_slab_as_it_was() {
     let backing = Panics(AtomicBool::new(true));
     let slab = SyncSlab::new_in(&backing).with_limit(64);
     assert!(catch_unwind(AssertUnwindSafe(|| slab.insert(1u64))).is_err());
-    backing.0.store(false, SeqCst);
+    backing.0.store(false, Relaxed);
     for n in 0..64 {
         assert!(slab.try_insert(n).is_ok(), "64 slots, of which {n} are taken");
     }
@@ -111,9 +111,9 @@ fn figures_may_be_asked_for_while_values_go() {
                 drop(guards);
                 slab.flush();
             }
-            done.store(true, SeqCst);
+            done.store(true, Relaxed);
         });
-        while !done.load(SeqCst) {
+        while !done.load(Relaxed) {
             let stats = slab.stats();
             assert!(stats.limbo <= 556 && stats.frees <= stats.allocs, "{stats:?}");
         }
@@ -129,7 +129,7 @@ impl Drop for Told {
     fn drop(&mut self) {
         assert_eq!(self.0 & 0xFFFF_0000, 0xABCD_0000, "dropped twice, or never made");
         self.0 = 0;
-        DROPPED.fetch_add(1, SeqCst);
+        DROPPED.fetch_add(1, Relaxed);
         if self.1 {
             resume_unwind(Box::new("planned"));
         }
@@ -144,7 +144,7 @@ impl Drop for Told {
 )]
 fn guards_outlive_their_threads_and_values_their_guards() {
     for round in 0..15u64 {
-        DROPPED.store(0, SeqCst);
+        DROPPED.store(0, Relaxed);
         let mut slab = SyncSlab::new();
         let (mut made, per) = (0, 200);
         {
@@ -199,10 +199,10 @@ fn guards_outlive_their_threads_and_values_their_guards() {
         }
         let _ = catch_unwind(AssertUnwindSafe(|| slab.trim()));
         let _ = catch_unwind(AssertUnwindSafe(|| slab.clear()));
-        assert_eq!((DROPPED.load(SeqCst) as u64, slab.len()), (made, 0));
+        assert_eq!((DROPPED.load(Relaxed) as u64, slab.len()), (made, 0));
         let mut kinds = slab.try_insert(Told(0xABCD_0000, false)).err();
         assert!(kinds.take().is_none_or(|error| error.error().kind() == ErrorKind::Full));
         drop(slab);
-        assert_eq!(DROPPED.load(SeqCst) as u64, made + 1);
+        assert_eq!(DROPPED.load(Relaxed) as u64, made + 1);
     }
 }

@@ -1,53 +1,19 @@
 //! `SyncSlab`: what it promises to one thread, and to several.
 #![cfg(all(feature = "std", target_has_atomic = "64"))]
 
+mod counted;
+
 use alloc_core::Global;
 use alloc_core::testing::{Checked, FailAt};
 use alloc_slab::{ErrorKind, Key, Ref, SyncSlab};
-use core::cell::RefCell;
 use core::mem;
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use counted::{Counted, drops, elsewhere};
 use std::collections::HashMap;
 use std::panic::catch_unwind;
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::Barrier;
 use std::thread;
-
-/// A value that counts its drops, and knows whether it was dropped.
-struct Counted {
-    number: u64,
-    check: u64,
-    drops: Arc<AtomicUsize>,
-}
-
-const CHECK: u64 = 0x9E37_79B9_7F4A_7C15;
-
-impl Counted {
-    fn new(number: u64, drops: &Arc<AtomicUsize>) -> Self {
-        Self { number, check: number ^ CHECK, drops: Arc::clone(drops) }
-    }
-
-    fn assert_whole(&self) {
-        assert_eq!(self.number ^ CHECK, self.check, "a dropped or torn value");
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.assert_whole();
-        self.check = 0;
-        self.drops.fetch_add(1, SeqCst);
-    }
-}
-
-fn drops() -> Arc<AtomicUsize> {
-    Arc::default()
-}
-
-/// Runs `f` on a thread that has ended when this returns, thread-locals and all.
-fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|scope| scope.spawn(f).join().unwrap())
-}
 
 #[test]
 fn keys_name_their_values_until_they_are_removed_from_a_shared_slab() {
@@ -82,16 +48,16 @@ fn a_guard_keeps_its_value_though_its_own_thread_removes_it() {
     for n in 0..1_000 {
         slab.insert(Counted::new(n, &drops));
     }
-    assert_eq!((first.number, drops.load(SeqCst)), (7, 0));
+    assert_eq!((first.number, drops.load(Relaxed)), (7, 0));
     drop(first);
     slab.flush();
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (0, 1), "the second guard is left");
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (0, 1), "the second guard is left");
     second.assert_whole();
     drop(second);
     slab.flush();
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (1, 0));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (1, 0));
     assert!(slab.remove(other));
-    assert_eq!(drops.load(SeqCst), 2, "without a guard, at once");
+    assert_eq!(drops.load(Relaxed), 2, "without a guard, at once");
 }
 
 #[test]
@@ -103,18 +69,18 @@ fn a_guard_keeps_its_value_though_another_thread_removes_it() {
         assert!(slab.remove(key) && !slab.contains(key));
         slab.flush();
     });
-    assert_eq!((guard.number, drops.load(SeqCst), slab.stats().limbo), (7, 0, 1));
+    assert_eq!((guard.number, drops.load(Relaxed), slab.stats().limbo), (7, 0, 1));
     guard.assert_whole();
     drop(guard);
     // Whoever adopts the part of the thread that exited has its limbo, too.
     elsewhere(|| slab.flush());
-    assert_eq!(drops.load(SeqCst), 0, "a thread that never used the slab has nothing to flush");
+    assert_eq!(drops.load(Relaxed), 0, "a thread that never used the slab has nothing to flush");
     elsewhere(|| {
         assert!(slab.get(key).is_none());
         slab.insert(Counted::new(8, &drops));
         slab.flush();
     });
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (1, 0));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (1, 0));
 }
 
 #[test]
@@ -128,7 +94,7 @@ fn a_guard_may_end_on_another_thread() {
         drop(guard);
     });
     slab.flush();
-    assert_eq!(drops.load(SeqCst), 1);
+    assert_eq!(drops.load(Relaxed), 1);
 }
 
 #[test]
@@ -144,15 +110,15 @@ fn many_guards_at_once_are_each_of_their_own_value() {
     let guards: Vec<_> = keys.iter().rev().map(|&key| slab.get(key).unwrap()).collect();
     assert!(keys.iter().all(|&key| slab.remove(key)));
     slab.flush();
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo, slab.len()), (0, 300, 0));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo, slab.len()), (0, 300, 0));
     guards.iter().for_each(|guard| guard.assert_whole());
     drop(guards);
     slab.flush();
-    assert_eq!(drops.load(SeqCst), 300);
+    assert_eq!(drops.load(Relaxed), 300);
     // Nothing is left of the guards: values go at once again.
     let key = slab.insert(Counted::new(1, &drops));
     assert!(slab.remove(key));
-    assert_eq!(drops.load(SeqCst), 301);
+    assert_eq!(drops.load(Relaxed), 301);
 }
 
 #[test]
@@ -171,9 +137,9 @@ fn a_forgotten_guard_keeps_its_value_and_no_other() {
         slab.insert(Counted::new(0, &drops));
         slab.flush();
     });
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (2_000, 1));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (2_000, 1));
     slab.trim();
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (2_001, 0), "nobody can use it any more");
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (2_001, 0), "nobody can use it any more");
 }
 
 /// Runs `f` on another thread, or here.
@@ -188,7 +154,7 @@ fn limbo_is_looked_through_when_it_is_full() {
     elsewhere(|| {
         for (n, &key) in keys.iter().enumerate() {
             assert!(slab.remove(key));
-            let dropped = drops.load(SeqCst);
+            let dropped = drops.load(Relaxed);
             assert_eq!(dropped, (n + 1) / 256 * 256, "a batch at a time");
             assert_eq!(slab.stats().limbo, n + 1 - dropped);
         }
@@ -197,7 +163,7 @@ fn limbo_is_looked_through_when_it_is_full() {
     assert_eq!((stats.collections, stats.shared_removals), (3, 1_000));
     assert_eq!(stats.shared_pages, stats.pages);
     drop(slab);
-    assert_eq!(drops.load(SeqCst), 1_000);
+    assert_eq!(drops.load(Relaxed), 1_000);
 }
 
 #[test]
@@ -235,7 +201,7 @@ fn a_thread_that_exits_leaves_its_pages_to_be_adopted() {
         assert_eq!((stats.parts, stats.adopted, stats.pages), (1, 1, 1));
         // The page is its own now: nobody else was there, and the value goes at once.
         assert!(slab.remove(first));
-        assert_eq!((drops.load(SeqCst), slab.stats().shared_pages), (1, 0));
+        assert_eq!((drops.load(Relaxed), slab.stats().shared_pages), (1, 0));
         assert!(slab.remove(third));
     });
     // And a third one, which has a part of its own, removes what is left.
@@ -251,7 +217,7 @@ fn a_thread_that_exits_leaves_its_pages_to_be_adopted() {
         assert_eq!(slab.stats().parts, 2);
         assert!(slab.remove(second) && slab.remove(own));
         slab.flush();
-        assert_eq!(drops.load(SeqCst), 4);
+        assert_eq!(drops.load(Relaxed), 4);
         barrier.wait();
     });
     assert_eq!(slab.len(), 1);
@@ -276,7 +242,7 @@ fn of_two_threads_that_remove_a_key_one_is_told_so() {
         assert_eq!((told, slab.len()), (200, 0), "round {round}");
     }
     drop(slab);
-    assert_eq!(drops.load(SeqCst), ROUNDS);
+    assert_eq!(drops.load(Relaxed), ROUNDS);
 }
 
 /// A value that uses the slab when it is dropped.
@@ -291,7 +257,7 @@ static REENTRANT_DROPS: AtomicUsize = AtomicUsize::new(0);
 
 impl Drop for Reentrant {
     fn drop(&mut self) {
-        REENTRANT_DROPS.fetch_add(1, SeqCst);
+        REENTRANT_DROPS.fetch_add(1, Relaxed);
         for _ in 0..self.children {
             let slab = self.slab;
             let key = slab.insert(Self { slab, children: self.children - 1, victim: None });
@@ -313,7 +279,7 @@ fn a_drop_may_insert_look_remove_and_flush_in_the_same_slab() {
     let key = slab.insert(value(3, Some(victim)));
     assert!(slab.remove(key));
     // 1 + 3 (1 + 2 (1 + 1)) values of the first, and 1 + 2 (1 + 1) of the victim.
-    assert_eq!((REENTRANT_DROPS.load(SeqCst), slab.len()), (16 + 5, 0));
+    assert_eq!((REENTRANT_DROPS.load(Relaxed), slab.len()), (16 + 5, 0));
     // The same in limbo.
     let (first, second) = (slab.insert(value(2, None)), slab.insert(value(1, None)));
     let third = slab.insert(value(0, Some(second)));
@@ -323,7 +289,7 @@ fn a_drop_may_insert_look_remove_and_flush_in_the_same_slab() {
         slab.flush(); // what drops removed from shared pages meanwhile
     });
     assert_eq!(
-        (REENTRANT_DROPS.load(SeqCst), slab.len(), slab.stats().limbo),
+        (REENTRANT_DROPS.load(Relaxed), slab.len(), slab.stats().limbo),
         (21 + 5 + 1 + 2, 0, 0)
     );
 }
@@ -347,7 +313,7 @@ fn a_drop_that_panics_keeps_no_other_value_from_its_own() {
     let mut slab = SyncSlab::new();
     let key = slab.insert(value(0, true));
     panics(&mut || assert!(slab.remove(key)));
-    assert_eq!((drops.load(SeqCst), slab.len()), (1, 0));
+    assert_eq!((drops.load(Relaxed), slab.len()), (1, 0));
     assert_eq!(slab.insert(value(1, false)).index(), key.index(), "the slot is free");
 
     // In limbo: those behind it stay there, and go with the next look.
@@ -356,13 +322,13 @@ fn a_drop_that_panics_keeps_no_other_value_from_its_own() {
     assert!(keys.iter().all(|&key| slab.remove(key)));
     drop(guards);
     panics(&mut || slab.flush());
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo), (6, 5));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo), (6, 5));
     slab.flush();
-    assert_eq!((drops.load(SeqCst), slab.stats().limbo, slab.len()), (11, 0, 1));
+    assert_eq!((drops.load(Relaxed), slab.stats().limbo, slab.len()), (11, 0, 1));
 
     // While it is cleared, and while it ends; one value in limbo each time.
     for (n, panicking) in [(0, 3), (1, 0)] {
-        let before = drops.load(SeqCst);
+        let before = drops.load(Relaxed);
         let left = slab.len();
         let keys: Vec<_> = (0..10).map(|n| slab.insert(value(n, n == panicking))).collect();
         let guard = slab.get(keys[0]).unwrap();
@@ -375,7 +341,7 @@ fn a_drop_that_panics_keeps_no_other_value_from_its_own() {
             let mut ending = Some(mem::take(&mut slab));
             panics(&mut || drop(ending.take()));
         }
-        assert_eq!(drops.load(SeqCst) - before, left + 10);
+        assert_eq!(drops.load(Relaxed) - before, left + 10);
     }
 }
 
@@ -427,10 +393,10 @@ fn exclusive_access_iterates_changes_takes_and_drains() {
     assert_eq!(slab.drain().count(), 333);
     drop(value);
     // The other thread's that this one removed are in limbo.
-    assert_eq!((slab.len(), slab.stats().limbo, drops.load(SeqCst)), (0, 166, 1_334));
+    assert_eq!((slab.len(), slab.stats().limbo, drops.load(Relaxed)), (0, 166, 1_334));
     slab.insert(Counted::new(1, &drops));
     slab.clear();
-    assert_eq!((slab.len(), drops.load(SeqCst)), (0, 1_501));
+    assert_eq!((slab.len(), drops.load(Relaxed)), (0, 1_501));
     assert!(keys.values().all(|&key| !slab.contains(key)));
 }
 
@@ -503,7 +469,7 @@ fn memory_that_runs_out_is_a_value_and_pages_go_back_once() {
         assert_eq!((refused, keys.len()), (1, 4_999), "usable afterwards");
         assert!(keys.iter().all(|&key| slab.contains(key)));
     }
-    assert_eq!(drops.load(SeqCst), 15_000);
+    assert_eq!(drops.load(Relaxed), 15_000);
 }
 
 #[test]
@@ -535,175 +501,6 @@ fn keys_of_other_slabs_are_refused() {
     let unheard_of = Key::from_bits(u64::MAX).unwrap();
     assert!(slabs[0].get(unheard_of).is_none() && !slabs[0].remove(unheard_of));
     assert!(SyncSlab::<u8>::new().get(keys[0]).is_none());
-}
-
-static KEPT: SyncSlab<u64> = SyncSlab::new();
-
-thread_local! {
-    static GUARD: RefCell<Option<Ref<'static, u64>>> = const { RefCell::new(None) };
-}
-
-#[test]
-fn a_guard_may_outlive_the_part_of_its_thread() {
-    let key = elsewhere(|| {
-        // Made before the part, so dropped after that was handed back.
-        GUARD.with(|guard| {
-            let key = KEPT.insert(7);
-            *guard.borrow_mut() = KEPT.get(key);
-            assert!(KEPT.remove(key));
-            key
-        })
-    });
-    elsewhere(|| {
-        let again = KEPT.insert(8);
-        KEPT.flush();
-        assert_eq!((KEPT.stats().limbo, KEPT.get(key).is_some()), (0, false));
-        assert_eq!(*KEPT.get(again).unwrap(), 8);
-    });
-}
-
-#[test]
-fn the_slab_ends_while_threads_exit() {
-    let drops = drops();
-    const ROUNDS: usize = 200;
-    for n in 0..ROUNDS {
-        let slab = Arc::new(SyncSlab::new());
-        let (send, receive) = mpsc::channel();
-        let theirs = Arc::clone(&slab);
-        let (counted, other) = (Counted::new(n as u64, &drops), Counted::new(1, &drops));
-        let t = thread::spawn(move || {
-            let key = theirs.insert(counted);
-            theirs.insert(other);
-            send.send(key).unwrap();
-        });
-        let key = receive.recv().unwrap();
-        slab.get(key).unwrap().assert_whole();
-        assert!(slab.remove(key));
-        drop(slab);
-        t.join().unwrap();
-    }
-    assert_eq!(drops.load(SeqCst), 2 * ROUNDS);
-}
-
-/// Threads insert, look at and remove their own and each other's values; every value that is seen is
-/// whole, and each is dropped once.
-fn storm(threads: u64, steps: u64) {
-    let (slab, drops) = (SyncSlab::new(), drops());
-    let exchange: Vec<_> = (0..64).map(|_| AtomicU64::new(0)).collect();
-    let (inserted, removed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let run = |seed: u64| {
-        let mut x = seed.wrapping_mul(CHECK) | 1;
-        let mut own: Vec<Key<Counted>> = Vec::new();
-        for step in 0..steps {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            let place = &exchange[(x >> 32) as usize % exchange.len()];
-            match x % 8 {
-                0..=2 => {
-                    own.push(slab.insert(Counted::new(step, &drops)));
-                    inserted.fetch_add(1, SeqCst);
-                }
-                3 => {
-                    let key = slab.insert(Counted::new(step, &drops));
-                    inserted.fetch_add(1, SeqCst);
-                    let other = Key::from_bits(place.swap(key.to_bits(), SeqCst));
-                    if let Some(other) = other {
-                        removed.fetch_add(usize::from(slab.remove(other)), SeqCst);
-                    }
-                }
-                4 | 5 => {
-                    if let Some(key) = Key::from_bits(place.load(SeqCst))
-                        && let Some(guard) = slab.get(key)
-                    {
-                        guard.assert_whole();
-                        if x % 16 == 4 {
-                            thread::yield_now();
-                        }
-                        if x % 32 < 16 {
-                            removed.fetch_add(usize::from(slab.remove(key)), SeqCst);
-                        }
-                        guard.assert_whole();
-                    }
-                }
-                _ => {
-                    if let Some(key) = own.pop() {
-                        slab.get(key).unwrap().assert_whole();
-                        assert!(slab.remove(key) && !slab.remove(key) && slab.get(key).is_none());
-                        removed.fetch_add(1, SeqCst);
-                    }
-                }
-            }
-        }
-    };
-    // Threads take their first page one after another, and are joined one by one: ThreadSanitizer sees
-    // neither a contended lock of the standard library nor how a scope waits.
-    let turn = AtomicU64::new(0);
-    let (run, turn, slab_ref, drops_ref) = (&run, &turn, &slab, &drops);
-    thread::scope(|scope| {
-        let started: Vec<_> = (0..threads)
-            .map(|number| {
-                scope.spawn(move || {
-                    while turn.load(SeqCst) != number {
-                        thread::yield_now();
-                    }
-                    let key = slab_ref.insert(Counted::new(0, drops_ref));
-                    assert!(slab_ref.remove(key));
-                    turn.store(number + 1, SeqCst);
-                    run(2 * number + 1);
-                    // And once more, by a thread that adopts a part.
-                    thread::scope(|scope| {
-                        scope.spawn(move || run(2 * number + 2)).join().unwrap();
-                    });
-                })
-            })
-            .collect();
-        started.into_iter().for_each(|thread| thread.join().unwrap());
-    });
-    let first = usize::try_from(threads).unwrap();
-    let (inserted, removed) = (inserted.into_inner() + first, removed.into_inner() + first);
-    assert_eq!(slab.len(), inserted - removed);
-    let stats = slab.stats();
-    assert_eq!(removed - drops.load(SeqCst), stats.limbo);
-    assert!(stats.limbo <= stats.parts * 256, "{stats:?}");
-    drop(slab);
-    assert_eq!(drops.load(SeqCst), inserted, "each value is dropped once");
-}
-
-#[test]
-fn a_storm_of_threads_sees_whole_values_and_drops_each_once() {
-    storm(4, 20_000);
-}
-
-#[test]
-fn tsan_a_storm_of_threads() {
-    storm(3, 1_500);
-}
-
-#[test]
-fn a_reader_that_never_rests_stops_no_reclamation() {
-    let (slab, drops) = (SyncSlab::new(), drops());
-    let (held, stop) = (slab.insert(Counted::new(7, &drops)), AtomicBool::new(false));
-    let started = Barrier::new(2);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut guard = slab.get(held).unwrap();
-            started.wait();
-            while !stop.load(SeqCst) {
-                // The next guard before the last one goes.
-                guard = slab.get(held).unwrap();
-            }
-            guard.assert_whole();
-        });
-        started.wait();
-        for n in 0..2_000 {
-            let key = slab.insert(Counted::new(n, &drops));
-            assert!(slab.remove(key));
-        }
-        slab.flush();
-        stop.store(true, SeqCst);
-        assert_eq!((drops.load(SeqCst), slab.stats().limbo), (2_000, 0));
-    });
 }
 
 #[cfg(not(loom))]

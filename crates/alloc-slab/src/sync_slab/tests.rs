@@ -31,6 +31,7 @@ fn check<T, A: Allocator>(slab: &mut SyncSlab<T, A>) {
         // SAFETY: as above.
         while let Some(slot) = unsafe { part.pop() } {
             // SAFETY: a slot lives as long as the slab.
+            // ORD Relaxed: borrowed exclusively, so nobody writes it.
             let state = unsafe { slot.as_ref() }.state.load(Relaxed);
             assert!(!is_live(state) && !is_out_of_use(state), "{state:#x} is in a list");
             assert!(free.insert(state & 0xFFFF_FFFF), "twice in a list");
@@ -46,6 +47,7 @@ fn check<T, A: Allocator>(slab: &mut SyncSlab<T, A>) {
     let mut live = 0;
     for page in slab.directory.pages() {
         for slot in (0..page.usable()).map(|slot| page.slot(slot)) {
+            // ORD Relaxed: as above.
             let state = slot.state.load(Relaxed);
             live += usize::from(is_live(state));
             let in_list = free.remove(&(state & 0xFFFF_FFFF));
