@@ -39,18 +39,21 @@ struct Record {
     programs: BTreeMap<String, Found>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// Where all programs ran: figures of two machines do not stand on one page.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Machine {
     cpu: String,
     rustc: String,
-    commit: String,
 }
 
 /// What a program found.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Found {
+    /// The commit it ran at, with `-dirty` when the work tree differed from it.
+    #[serde(default)]
+    commit: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     comparisons: Vec<Comparison>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,10 +152,17 @@ fn measure(workspace: &Workspace, names: &[String]) -> Result<()> {
     let mut build = Build::plain().cargo(workspace, "build");
     build.args(["--release", "--package", PACKAGE, "--examples"]);
     child::must(&mut build, Stderr::Terminal)?;
+    let (machine, commit) = (machine(workspace)?, commit(workspace)?);
     let kept = if names.is_empty() { None } else { Some(load(workspace)?) };
+    if kept.as_ref().is_some_and(|kept| kept.machine != machine) {
+        bail!(
+            "{RECORD} is of another machine or compiler: measure all, `cargo xtask guide`, or \
+             figures that do not belong together stand side by side"
+        );
+    }
     let mut record = Record {
         schema: 1,
-        machine: machine(workspace)?,
+        machine,
         programs: kept.map(|record| record.programs).unwrap_or_default(),
     };
     for name in programs {
@@ -162,7 +172,8 @@ fn measure(workspace: &Workspace, names: &[String]) -> Result<()> {
         println!("== {name}");
         let path = workspace.target.join("release/examples").join(name);
         let runs: Result<Vec<_>> = (0..PROCESSES).map(|_| run(&mut Command::new(&path))).collect();
-        record.programs.insert(name.to_owned(), merge(runs?));
+        let found = Found { commit: commit.clone(), ..merge(runs?) };
+        record.programs.insert(name.to_owned(), found);
     }
     fs::write(workspace.root.join(RECORD), serde_json::to_string_pretty(&record)? + "\n")?;
     Ok(())
@@ -208,23 +219,52 @@ fn merge(mut runs: Vec<Found>) -> Found {
         merged.push(comparison);
     }
     let facts = if runs.is_empty() { Vec::new() } else { runs.swap_remove(0).facts };
-    Found { comparisons: merged, facts }
+    Found { comparisons: merged, facts, ..Found::default() }
+}
+
+fn said(workspace: &Workspace, program: &str, args: &[&str]) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(&workspace.root);
+    Ok(child::run(&mut command, Stderr::Captured, None)?.stdout.trim().to_owned())
+}
+
+/// The commit of the work tree; the page and the record, which this command writes, do not count
+/// as a difference.
+fn commit(workspace: &Workspace) -> Result<String> {
+    let commit = said(workspace, "git", &["rev-parse", "--short=10", "HEAD"])?;
+    let changed = said(workspace, "git", &["status", "--porcelain", "--untracked-files=no"])?;
+    let written = [PAGE, RECORD];
+    let dirty = changed.lines().any(|line| !written.iter().any(|file| line.ends_with(file)));
+    Ok(if dirty { commit + "-dirty" } else { commit })
+}
+
+/// The commits that the figures are of: the one of most programs, then the others with their names.
+fn commits(programs: &BTreeMap<String, Found>) -> String {
+    let mut by_commit = BTreeMap::<&str, Vec<&str>>::new();
+    for (name, found) in programs {
+        by_commit.entry(&found.commit).or_default().push(name);
+    }
+    let mut by_commit: Vec<_> = by_commit.into_iter().collect();
+    by_commit.sort_by_key(|(_, names)| core::cmp::Reverse(names.len()));
+    let mut told = by_commit.into_iter().enumerate().map(|(at, (commit, names))| {
+        if at == 0 {
+            format!("commit {commit}")
+        } else {
+            format!("{commit} for {}", names.join(", "))
+        }
+    });
+    let first = told.next().unwrap_or_default();
+    told.fold(first, |all, next| all + "; " + &next)
 }
 
 fn machine(workspace: &Workspace) -> Result<Machine> {
-    let said = |program: &str, args: &[&str]| -> Result<String> {
-        let mut command = Command::new(program);
-        command.args(args).current_dir(&workspace.root);
-        Ok(child::run(&mut command, Stderr::Captured, None)?.stdout.trim().to_owned())
-    };
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpuinfo.lines().find_map(|line| {
         line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
     });
     Ok(Machine {
         cpu: cpu.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-        rustc: said("rustc", &["--version"])?,
-        commit: said("git", &["rev-parse", "--short=10", "HEAD"])?,
+        rustc: said(workspace, "rustc", &["--version"])?,
     })
 }
 
@@ -247,8 +287,9 @@ fn render(text: &str, record: &Record) -> Result<(String, usize)> {
             .with_context(|| format!("`{}` has no `{CLOSE}`", open(name)))?;
         let figures = match name {
             "machine" => {
-                let Machine { cpu, rustc, commit } = &record.machine;
-                format!("`cargo xtask guide`, commit {commit}, {cpu}, {rustc}.")
+                let Machine { cpu, rustc } = &record.machine;
+                let commits = commits(&record.programs);
+                format!("`cargo xtask guide`, {cpu}, {rustc}, {commits}.")
             }
             _ => {
                 let found = record.programs.get(name);
@@ -302,7 +343,7 @@ fn counts(way: &Way) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Line, Record, merge, render};
+    use super::{Found, Line, Record, commits, merge, render};
     use serde_json::json;
 
     fn record() -> Record {
@@ -310,8 +351,9 @@ mod tests {
         let way = |name: &str, ratio| json!({ "name": name, "ns": 1.0, "allocs": 3, "peak_bytes": 20480, "ratio": ratio });
         serde_json::from_value(json!({
             "schema": 1,
-            "machine": { "cpu": "CPU", "rustc": "1.95.0", "commit": "abc" },
+            "machine": { "cpu": "CPU", "rustc": "1.95.0" },
             "programs": { "p": {
+                "commit": "abc",
                 "comparisons": [{ "unit": "u", "units": 1, "control": ratio(1.0, 0.01), "ways": [
                     way("plain", ratio(1.0, 0.0)), way("gain", ratio(2.0, 0.1)),
                     way("loss", ratio(0.5, 0.1)), way("same", ratio(1.1, 0.2)),
@@ -330,9 +372,17 @@ mod tests {
         assert!(text.contains("-->kept: 1 MiB<br>plain: 3 allocs, 20 KiB<br>gain: 2.00 [1.90, 2"));
         assert!(text.contains("loss: **0.50 [0.40, 0.60]**, 3"), "{text}");
         assert!(text.contains("*1.10 [0.90, 1.30]*, 3 allocs, 20 KiB<!-- /guide --> b"), "{text}");
-        assert!(text.contains("commit abc, CPU, 1.95.0"), "{text}");
+        assert!(text.contains("CPU, 1.95.0, commit abc."), "{text}");
         assert!(!text.contains("old"), "{text}");
         assert_eq!(render(&text, &record()).expect("renders").0, text, "rendering is stable");
+    }
+
+    #[test]
+    fn programs_measured_at_another_commit_are_named() {
+        let of = |commit: &str| Found { commit: commit.to_owned(), ..Found::default() };
+        let programs = [("a", "1"), ("b", "2-dirty"), ("c", "1"), ("d", "2-dirty"), ("e", "1")];
+        let programs = programs.map(|(name, commit)| (name.to_owned(), of(commit)));
+        assert_eq!(commits(&programs.into()), "commit 1; 2-dirty for b, d");
     }
 
     #[test]
@@ -351,7 +401,7 @@ mod tests {
             found.comparisons[0].ways[1].ratio.lo = median - 0.5;
             found
         });
-        let Found { comparisons, facts } = merge(runs.into());
+        let Found { comparisons, facts, .. } = merge(runs.into());
         let ratio = comparisons[0].ways[1].ratio;
         assert_eq!((ratio.median, ratio.lo, facts.len()), (2.0, 1.0, 1));
     }
