@@ -1,10 +1,10 @@
 //! The sources of exactly the packages in `Cargo.lock`: every `.rs` file, some 100 MB.
 //!
 //! A round of a benchmark is one pass over its input, and a hundred megabytes would be a second
-//! for every engine and sample, so the cases read a **sample: every `stride`-th file** in the
-//! order of package, version and path, with the largest stride that leaves
-//! [`SAMPLE_FLOOR_BYTES`]. So every larger package is in it, and the mix of hand-written and
-//! generated files is that of the whole. Debug builds, which only check answers, read a
+//! for every engine and sample, so the cases read a **sample: one file in `stride`** in the
+//! order of package, version and path, with the largest stride (in sixteenths of a file) that
+//! leaves [`SAMPLE_FLOOR_BYTES`]. So every larger package is in it, and the mix of hand-written
+//! and generated files is that of the whole. Debug builds, which only check answers, read a
 //! sixteenth of that.
 
 use super::metadata;
@@ -38,8 +38,8 @@ pub struct Sources {
     pub bytes: u64,
     /// Bytes of the longest file of the sample.
     pub longest_bytes: usize,
-    /// Which files are in the sample: every `stride`-th.
-    pub stride: usize,
+    /// Of how many files one is in the sample.
+    pub stride: f64,
     /// Files of all packages.
     pub all_files: usize,
     /// Bytes of these.
@@ -54,7 +54,7 @@ impl fmt::Display for Sources {
         let files = files.len();
         write!(
             f,
-            "{bytes} bytes in {files} files: every {stride}th of the {all_files} files \
+            "{bytes} bytes in {files} files: one in {stride:.1} of {all_files} files \
              ({all_bytes} bytes) of {packages} packages"
         )
     }
@@ -92,7 +92,7 @@ pub fn load() -> Result<Sources> {
     );
     let stride = stride(&list);
     let mut files = Vec::new();
-    for found in list.iter().step_by(stride) {
+    for found in sample(&list, stride) {
         let bytes = fs::read(&found.path).with_context(|| found.path.display().to_string())?;
         // Some packages carry files that are wrong on purpose; they are left out of the sample.
         if let Ok(text) = String::from_utf8(bytes) {
@@ -102,6 +102,7 @@ pub fn load() -> Result<Sources> {
     let bytes = files.iter().map(|source| source.text.len() as u64).sum();
     let longest_bytes = files.iter().map(|source| source.text.len()).max().unwrap_or(0);
     let (all_files, packages) = (list.len(), packages.len());
+    let stride = stride as f64 / PARTS as f64;
     Ok(Sources { files, bytes, longest_bytes, stride, all_files, all_bytes, packages })
 }
 
@@ -128,10 +129,19 @@ fn find(package: &str, folder: &std::path::Path, list: &mut Vec<Found>) -> Resul
     Ok(())
 }
 
+/// A stride is a whole number of such parts of a file.
+const PARTS: usize = 16;
+
+/// One file in `stride / PARTS`, beginning with the first.
+fn sample(list: &[Found], stride: usize) -> impl Iterator<Item = &Found> {
+    (0..).map_while(move |at| list.get(at * stride / PARTS))
+}
+
 /// The largest stride whose sample is long enough.
 fn stride(list: &[Found]) -> usize {
-    let sample = |stride| list.iter().step_by(stride).map(|found| found.bytes).sum::<u64>();
-    (1..list.len()).rev().find(|&stride| sample(stride) >= SAMPLE_FLOOR_BYTES).unwrap_or(1)
+    let bytes = |stride| sample(list, stride).map(|found| found.bytes).sum::<u64>();
+    let strides = PARTS..=PARTS * list.len().max(1);
+    strides.rev().find(|&stride| bytes(stride) >= SAMPLE_FLOOR_BYTES).unwrap_or(PARTS)
 }
 
 #[cfg(test)]

@@ -205,13 +205,14 @@ fn table_cell(html: &mut String, cell: &Cell<'_>, kind: Kind) {
     }
 }
 
-/// The colour of an allocator of ours.
+/// The colour of an allocator of ours; one without a colour of its own looks like a stranger.
 fn class(name: &str) -> &'static str {
     match name {
         "linear" => "a-linear",
         "stack" => "a-stack",
         "arena" => "a-arena",
-        _ => "a-slab",
+        "alloc-slab" => "a-slab",
+        _ => "a-peer",
     }
 }
 

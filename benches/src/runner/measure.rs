@@ -257,30 +257,27 @@ impl Session {
         }
     }
 
-    /// Resident memory, page faults and allocator calls: one process each, two at a time.
+    /// Resident memory and page faults, a process for each engine, and allocator calls, all in one;
+    /// two processes at a time.
     fn counts(&mut self, case: &Case, data: &mut Data, step: &mut dyn FnMut(&str)) {
         step("memory and allocator calls");
         let sample_ns = self.budget.sample_ns / 2;
-        let memory = (Flavour::Plain, Task::Memory { sample_ns });
-        let allocs = (Flavour::Count, Task::Allocs { sample_ns });
+        let everyone = alive(data);
         let mut work = Vec::new();
-        for engine in alive(data) {
-            work.extend((0..self.budget.memory_processes).map(|_| (engine, memory)));
-            if case.on_allocator().is_none() {
-                work.push((engine, allocs));
-            }
+        if case.on_allocator().is_none() {
+            work.push((everyone.clone(), Flavour::Count, Task::Allocs { sample_ns }));
         }
-        let answers =
-            in_parallel(&work, threads::cpus().len().min(4), |&(engine, (flavour, task))| {
-                self.spawner.run(case, flavour, &[engine], task, Duration::from_secs(120))
-            });
-        for ((engine, _), answer) in work.into_iter().zip(answers) {
-            let slot = answer.and_then(|a| {
-                let slot: Option<SlotAnswer> = a.slots.into_iter().next();
-                slot.ok_or(Death { slot: None, why: "no answer".to_owned() })
-            });
-            match slot {
-                Ok(slot) if slot.error.is_none() => {
+        for engine in everyone {
+            let memory = (vec![engine], Flavour::Plain, Task::Memory { sample_ns });
+            work.extend((0..self.budget.memory_processes).map(|_| memory.clone()));
+        }
+        let width = threads::cpus().len().min(4);
+        let answers = in_parallel(&work, width, |(engines, flavour, task)| {
+            self.counted(case, engines, *flavour, *task)
+        });
+        for (engine, answer) in answers.into_iter().flatten() {
+            match answer {
+                Ok(slot) => {
                     let gathered = &mut data.engines[engine];
                     gathered.peaks.extend(slot.peak_bytes);
                     gathered.faults.extend(slot.page_faults);
@@ -290,10 +287,40 @@ impl Session {
                         gathered.allocs = slot.allocs.or(gathered.allocs);
                     }
                 }
-                Ok(slot) => self.counting_failed(case, engine, slot.error.as_deref().unwrap_or("")),
-                Err(death) => self.counting_failed(case, engine, &death.why),
+                Err(why) => self.counting_failed(case, engine, &why),
             }
         }
+    }
+
+    /// What one process counts of some engines; again without those that killed it.
+    fn counted(
+        &self,
+        case: &Case,
+        engines: &[usize],
+        flavour: Flavour,
+        task: Task,
+    ) -> Vec<(usize, Result<SlotAnswer, String>)> {
+        let mut left = engines.to_vec();
+        let mut counted = Vec::new();
+        while !left.is_empty() {
+            let timeout = Duration::from_secs(120 * left.len() as u64);
+            match self.spawner.run(case, flavour, &left, task, timeout) {
+                Ok(answer) => {
+                    counted.extend(answer.slots.into_iter().map(|mut slot| {
+                        let error = slot.error.take();
+                        (slot.engine, error.map_or(Ok(slot), Err))
+                    }));
+                    break;
+                }
+                Err(Death { slot: Some(slot), why }) if slot < left.len() => {
+                    counted.push((left.remove(slot), Err(why)));
+                }
+                Err(Death { why, .. }) => {
+                    counted.extend(left.drain(..).map(|engine| (engine, Err(why.clone()))));
+                }
+            }
+        }
+        counted
     }
 
     fn counting_failed(&mut self, case: &Case, engine: usize, why: &str) {

@@ -211,7 +211,8 @@ fn perform(job: &Job) -> Result<Answer> {
             slots.iter_mut().for_each(|slot| memory(slot, &before, sample_ns))
         }
         Task::Allocs { sample_ns } => {
-            for slot in &mut slots {
+            for (index, slot) in slots.iter_mut().enumerate() {
+                recorder.note(index);
                 allocs(slot, sample_ns)?;
             }
         }
