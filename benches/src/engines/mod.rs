@@ -30,6 +30,7 @@ use crate::case::{Engine, EngineSpec, Role};
 pub mod alloc_slab;
 pub mod arena;
 pub mod blink_alloc;
+pub mod block_class;
 pub mod boxes;
 pub mod bump_scope;
 pub mod bumpalo;
@@ -52,7 +53,6 @@ pub mod scratch;
 pub mod shared;
 pub mod shared_slots;
 pub mod slab;
-pub mod slab_alloc;
 pub mod slotmap;
 pub mod slots;
 pub mod snmalloc;
@@ -306,6 +306,20 @@ macro_rules! heap_peers {
             $crate::heap_peer!($spec, $crate::engines::jemalloc::Plain),
             $crate::heap_peer!($spec, $crate::engines::jemalloc::SizedFree),
             $crate::heap_peer!($spec, $crate::engines::snmalloc::Snmalloc),
+        ]
+    };
+}
+
+/// Those that stand for all whole allocators where crates are compared with each other: glibc, which
+/// answers for all, mimalloc, and jemalloc both ways, since which is faster depends on the work.
+#[macro_export]
+macro_rules! mallocs {
+    ($spec:ident) => {
+        [
+            $crate::heap_peer!($spec, $crate::engines::glibc::Glibc).reference(),
+            $crate::heap_peer!($spec, $crate::engines::mimalloc::Mimalloc),
+            $crate::heap_peer!($spec, $crate::engines::jemalloc::Plain),
+            $crate::heap_peer!($spec, $crate::engines::jemalloc::SizedFree),
         ]
     };
 }

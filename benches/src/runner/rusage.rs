@@ -45,7 +45,7 @@ impl Memory {
         // Refused on some systems: the mark then still holds the start-up's peak, which is close
         // to what is resident now.
         let _ = fs::write("/proc/self/clear_refs", "5");
-        Memory { resident: status_bytes("VmRSS:") }
+        Memory { resident: resident_bytes() }
     }
 
     /// Returns how far resident memory has risen above the baseline since.
@@ -53,6 +53,12 @@ impl Memory {
     pub fn growth(&self) -> Option<f64> {
         Some((status_bytes("VmHWM:")? - self.resident?).max(0.0))
     }
+}
+
+/// Resident memory of this process, in bytes, if the system says.
+#[must_use]
+pub fn resident_bytes() -> Option<f64> {
+    status_bytes("VmRSS:")
 }
 
 /// Reads one line of `/proc/self/status`, which counts in KiB.

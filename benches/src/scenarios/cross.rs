@@ -22,12 +22,11 @@ use super::heap_top::{self, HeapTop};
 use super::linear::synthetic;
 use super::{arena_growing, arena_requests, arena_trees, slab_churn, stack_lifo};
 use crate::case::{Case, EngineSpec, Model};
-use crate::engines::glibc::Glibc;
+use crate::engines::block_class::Blocks;
 use crate::engines::linear::Linear;
-use crate::engines::slab_alloc::Blocks;
 use crate::engines::stack::{AnyOrder, Marks, Rounds};
-use crate::engines::{arena, bump_scope, bumpalo, jemalloc, mimalloc};
-use crate::heap_peer;
+use crate::engines::{arena, bump_scope, bumpalo};
+use crate::mallocs;
 
 /// What the cases of this group count as: no crate is measured, but the choice between them.
 const CRATE: &str = "cross";
@@ -55,18 +54,6 @@ pub fn absent(allocator: &str, case: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// glibc, which answers for all, mimalloc, and jemalloc both ways: which is faster depends on the work.
-macro_rules! mallocs {
-    ($spec:ident) => {
-        [
-            heap_peer!($spec, Glibc).reference(),
-            heap_peer!($spec, mimalloc::Mimalloc),
-            heap_peer!($spec, jemalloc::Plain),
-            heap_peer!($spec, jemalloc::SizedFree),
-        ]
-    };
 }
 
 fn requests() -> Case {

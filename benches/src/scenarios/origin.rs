@@ -19,13 +19,12 @@ mod programs;
 use super::heap_top::{self, HeapTop};
 use super::{arena_trees, linear_layouts, slab_churn, stack_frames};
 use crate::case::{Case, Model};
-use crate::engines::glibc::Glibc;
 use crate::engines::lifo::ByReset;
 use crate::engines::linear::Linear;
 use crate::engines::null::Null;
 use crate::engines::stack::{Frames, Marks};
-use crate::engines::{arena, bumpalo, jemalloc, mimalloc};
-use crate::heap_peer;
+use crate::engines::{arena, bumpalo};
+use crate::mallocs;
 
 /// What the cases of this group count as: several crates have a part in it.
 const CRATE: &str = "origin";
@@ -90,16 +89,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(programs::cases());
     cases.push(super::programs::json::stalls::case("origin/programs/stalls", CRATE));
     cases
-}
-
-macro_rules! mallocs {
-    ($spec:ident) => {
-        [
-            heap_peer!($spec, Glibc).reference(),
-            heap_peer!($spec, mimalloc::Mimalloc),
-            heap_peer!($spec, jemalloc::Plain),
-        ]
-    };
 }
 
 fn stack() -> Case {

@@ -8,7 +8,6 @@
 //! that what counts is whether it was free, not when the allocator below returns it.
 
 use core::hint::black_box;
-use std::fs;
 
 use alloc_slab::ObjectCache;
 
@@ -24,6 +23,7 @@ use crate::engines::mimalloc::Mimalloc;
 use crate::engines::null::Null;
 use crate::engines::slots::Slots;
 use crate::engines::{self, About, generational_arena, slab as slab_peer, slotmap, thunderdome};
+use crate::runner::rusage::resident_bytes;
 
 /// Values at the peak.
 const MOST: usize = 100_000;
@@ -71,7 +71,7 @@ fn row<S: Slots<Value>>() -> EngineSpec {
     spec::<Value, S>(|| {
         let mut peak = Peak::<S> {
             seed: black_box(0x5EED),
-            kept_bytes: 0.0,
+            kept_bytes: None,
             slots: core::marker::PhantomData,
         };
         peak.run(1);
@@ -82,7 +82,8 @@ fn row<S: Slots<Value>>() -> EngineSpec {
 
 struct Peak<S> {
     seed: u64,
-    kept_bytes: f64,
+    /// If the system says what is resident.
+    kept_bytes: Option<f64>,
     slots: core::marker::PhantomData<fn() -> S>,
 }
 
@@ -120,7 +121,8 @@ impl<S: Slots<Value>> Peak<S> {
         let before = resident_bytes();
         let (slots, left) = Self::peak(self.seed);
         give_back();
-        self.kept_bytes = (resident_bytes() - before).max(0.0);
+        self.kept_bytes =
+            resident_bytes().zip(before).map(|(after, before)| (after - before).max(0.0));
         Self::remove_all(slots, left);
     }
 }
@@ -144,7 +146,7 @@ impl<S: Slots<Value>> Engine for Peak<S> {
     }
 
     fn metrics(&self) -> Vec<(&'static str, f64)> {
-        vec![("bytes_kept", self.kept_bytes)]
+        self.kept_bytes.map(|bytes| ("bytes_kept", bytes)).into_iter().collect()
     }
 }
 
@@ -154,13 +156,6 @@ fn give_back() {
     unsafe { libc::malloc_trim(0) };
     // SAFETY: as above.
     unsafe { libmimalloc_sys::mi_collect(true) };
-}
-
-/// Resident memory of this process; 0 where the system does not say.
-fn resident_bytes() -> f64 {
-    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok());
-    pages.unwrap_or(0.0) * 4096.0
 }
 
 // ---- objects that stay constructed ----------------------------------------------------------------

@@ -23,9 +23,9 @@ use allocator_api2::alloc::Allocator;
 
 use super::CRATE;
 use crate::case::{Case, Engine, EngineSpec, Input, Model};
+use crate::engines::block_class::Blocks;
 use crate::engines::heap::{Counted, Heap, Malloc};
 use crate::engines::linear::Linear;
-use crate::engines::slab_alloc::Blocks;
 use crate::engines::{
     Backing, arena, bump_scope, bumpalo, glibc, jemalloc, mimalloc, null, spec, stack,
 };

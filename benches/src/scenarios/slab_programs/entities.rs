@@ -93,7 +93,7 @@ fn items_of(Source { text, .. }: &Source) -> Vec<Item> {
     items
 }
 
-/// 40 or 48 bytes, as an optional key has 8 or 16.
+/// 32 or 40 bytes, as an optional key has 8 or 16.
 struct Entity<F: Family> {
     parent: Option<F::Key<Entity<F>>>,
     name: u64,
@@ -101,7 +101,6 @@ struct Entity<F: Family> {
     start: u32,
     children: u32,
     asked: u32,
-    looks: u64,
 }
 
 impl<F: Family> Clone for Entity<F> {
@@ -164,7 +163,7 @@ impl<F: Family> Store<F> {
             let own = &mut files[place];
             let parent = item.parent.checked_sub(1).map(|number| own[number as usize]);
             let &Item { name, kind, start, .. } = item;
-            let entity = Entity { parent, name, kind, start, children: 0, asked: 0, looks: 0 };
+            let entity = Entity { parent, name, kind, start, children: 0, asked: 0 };
             own.push(entities.insert(entity));
             if let Some(parent) = parent {
                 // SAFETY: of the same file, which is in.
@@ -189,7 +188,7 @@ impl<F: Family> Store<F> {
     fn look(&self) -> u64 {
         let (mut sum, mut kinds) = (0_u64, [0_u64; WORDS.len()]);
         let mut see = |entity: &Entity<F>| {
-            sum = sum.wrapping_add(entity.name ^ entity.looks);
+            sum = sum.wrapping_add(entity.name);
             kinds[entity.kind as usize] += u64::from(entity.children) + 1;
         };
         if <F::Slots<Entity<F>> as Slots<_>>::NEEDS_KEYS {
