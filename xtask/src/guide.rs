@@ -52,7 +52,6 @@ struct Machine {
 #[serde(deny_unknown_fields)]
 struct Found {
     /// The commit it ran at, with `-dirty` when the work tree differed from it.
-    #[serde(default)]
     commit: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     comparisons: Vec<Comparison>,
@@ -225,7 +224,11 @@ fn merge(mut runs: Vec<Found>) -> Found {
 fn said(workspace: &Workspace, program: &str, args: &[&str]) -> Result<String> {
     let mut command = Command::new(program);
     command.args(args).current_dir(&workspace.root);
-    Ok(child::run(&mut command, Stderr::Captured, None)?.stdout.trim().to_owned())
+    let done = child::run(&mut command, Stderr::Captured, None)?;
+    if !done.ok() {
+        bail!("`{}`: {}\n{}", child::show(&command), done.end(), done.text());
+    }
+    Ok(done.stdout.trim().to_owned())
 }
 
 /// The commit of the work tree; the page and the record, which this command writes, do not count
@@ -234,7 +237,8 @@ fn commit(workspace: &Workspace) -> Result<String> {
     let commit = said(workspace, "git", &["rev-parse", "--short=10", "HEAD"])?;
     let changed = said(workspace, "git", &["status", "--porcelain", "--untracked-files=no"])?;
     let written = [PAGE, RECORD];
-    let dirty = changed.lines().any(|line| !written.iter().any(|file| line.ends_with(file)));
+    let mut files = changed.lines().filter_map(|line| line.split_whitespace().last());
+    let dirty = files.any(|file| !written.contains(&file));
     Ok(if dirty { commit + "-dirty" } else { commit })
 }
 
