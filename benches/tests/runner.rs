@@ -49,7 +49,7 @@ fn misbehaving_engines_are_error_rows_and_cost_nobody_else_a_figure() {
         assert_eq!(row.engine(name, "default").unwrap().median, None, "{name}");
         assert!(row.ratio(name, "default", "time").is_none(), "{name}");
     }
-    for name in ["ours", "plain", "slower", "faster", "null"] {
+    for name in ["ours", "plain", "slower", "dies-counted", "faster", "null"] {
         let engine = row.engine(name, "default").unwrap();
         assert_eq!(engine.error, None, "{name}");
         assert!(
@@ -63,6 +63,11 @@ fn misbehaving_engines_are_error_rows_and_cost_nobody_else_a_figure() {
     assert_eq!(row.engine("ours", "default").unwrap().allocs, Some(0.0));
     let counted = row.engine("slower", "default").unwrap().allocs.unwrap();
     assert!((counted - 0.002).abs() < 1e-5, "its counted form allocates twice a round: {counted}");
+    // Calls are counted in one process, which one engine kills: only its own count is missing.
+    assert_eq!(row.engine("dies-counted", "default").unwrap().allocs, None);
+    for name in ["plain", "faster", "null"] {
+        assert_eq!(row.engine(name, "default").unwrap().allocs, Some(0.0), "{name}");
+    }
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn verify_counts_and_fails_on_a_wrong_answer() {
     let output = bench("verify", &["--verify"]);
     assert!(!output.status.success());
     assert!(text(&output).contains("wrong/default: wrong answer"), "{}", text(&output));
-    assert!(text(&output).contains("\n15 passed, 2 failed\n"), "{}", text(&output));
+    assert!(text(&output).contains("\n16 passed, 2 failed\n"), "{}", text(&output));
     let output = bench("verify", &["--verify", "--case", "tail"]);
     assert!(output.status.success(), "{}", text(&output));
 }

@@ -149,6 +149,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn strides_of_parts_take_files_evenly() {
+        let file = |at: u64| Found {
+            name: format!("{at}"),
+            path: PathBuf::new(),
+            bytes: SAMPLE_FLOOR_BYTES.div_ceil(4),
+        };
+        let list: Vec<_> = (0..6).map(file).collect();
+        let taken = |stride| sample(&list, stride).map(|found| &*found.name).collect::<String>();
+        assert_eq!(taken(PARTS), "012345");
+        assert_eq!(taken(PARTS * 3 / 2), "0134");
+        assert_eq!(taken(6 * PARTS), "0");
+        // Four files are needed.
+        let stride = stride(&list);
+        assert_eq!(taken(stride).len(), 4);
+        assert!(taken(stride + 1).len() < 4, "stride {stride}");
+    }
+
+    #[test]
     fn the_sample_is_long_enough_sorted_and_stable() {
         let sources = load().unwrap();
         assert!(sources.bytes >= SAMPLE_FLOOR_BYTES * 9 / 10, "{sources}");

@@ -149,6 +149,10 @@ pub(crate) fn canaries() -> Vec<Case> {
                     }),
                     ..spec("slower", Role::Peer, || adder(60, |_, sum| sum))
                 },
+                EngineSpec {
+                    counted: Some(|| adder(1, |_, _| std::process::abort())),
+                    ..spec("dies-counted", Role::Peer, || adder(4, |_, sum| sum))
+                },
                 spec("faster", Role::Peer, || adder(1, |_, sum| sum)),
                 spec("wrong", Role::Peer, || adder(4, |_, sum| sum + 1)),
                 spec("drifts", Role::Peer, || adder(4, |runs, sum| sum + runs / 3)),
