@@ -8,6 +8,8 @@ extern crate std;
 pub mod asymmetric;
 mod backoff;
 mod cache_padded;
+#[cfg(feature = "testing")]
+pub mod history;
 #[cfg(any(loom, shuttle))]
 pub mod model;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]

@@ -161,6 +161,15 @@ impl<E: fmt::Display> fmt::Display for SlotError<E> {
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for SlotError<E> {}
 
+/// Says whether a slot that this thread takes now would be handed back when the thread exits.
+///
+/// Not in the destructors of thread-locals that run after this module's own: see
+/// [late](ThreadSlots#late). Who can do without a slot asks, so that dying threads leave none behind.
+#[must_use]
+pub fn hands_back() -> bool {
+    registry::hands_back()
+}
+
 impl<T> ThreadSlots<T> {
     const_fn! {
         /// Creates an object in which no thread has a value yet.

@@ -17,8 +17,8 @@ use primitives::sync::{Arc, Mutex, hint, thread};
 fn child(test: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
     command.args(["--exact", test, "--nocapture", "--include-ignored"]);
-    for name in ["QUARRY_LOOM_WEAKEN", "QUARRY_LOOM_RECORD", "QUARRY_LOOM_FREEZE"] {
-        command.env_remove(name);
+    for name in ["WEAKEN", "RECORD", "FREEZE", "PROGRESS"] {
+        command.env_remove(format!("QUARRY_LOOM_{name}"));
     }
     command.envs(variables.iter().copied()).output().expect("a test can start itself")
 }
@@ -408,18 +408,67 @@ fn counter_frozen_at(site: Option<Site>) -> primitives::model::Report {
 #[test]
 fn loom_frozen_thread_does_not_stop_a_lock_free_counter() {
     let report = counter_frozen_at(None);
-    let sites: Vec<_> = report.sites.into_iter().map(|(site, _)| site).collect();
-    assert_eq!(sites.len(), 4, "load, cas-ok, cas-err, and main's load: {sites:?}");
-    for site in sites {
-        // Counts what really was frozen: main's last load too, when all others have ended.
+    assert_eq!(report.sites.len(), 4, "load, cas-ok, cas-err, and main's load: {:?}", report.sites);
+    assert_eq!(report.together.len(), 2, "load and exchange: {:?}", report.together);
+    for site in report.together {
         assert!(counter_frozen_at(Some(site.clone())).frozen > 0, "nobody froze at {site}");
     }
+}
+
+/// Whoever is alone is not frozen: that would show nothing, and the one to freeze comes later.
+#[test]
+fn loom_a_thread_alone_is_not_the_one_that_freezes() {
+    let bump = |value: &AtomicUsize| value.fetch_add(1, Relaxed);
+    let check = |site: Option<Site>| {
+        let model = Model::new("alone_is_not_frozen").reaches(["1", "2"]);
+        let model = match site {
+            Some(site) => model.freeze(site),
+            None => model,
+        };
+        model.check(move |seen| {
+            let value = Arc::new(AtomicUsize::new(0));
+            // Alone, at the very site.
+            bump(&value);
+            let theirs = Arc::clone(&value);
+            let other = thread::spawn(move || bump(&theirs));
+            seen.record(bump(&value));
+            other.join().unwrap();
+        })
+    };
+    let mut together = check(None).together.into_iter();
+    let (Some(site), None) = (together.next(), together.next()) else { panic!("one site") };
+    let report = check(Some(site));
+    // Frozen: the first of the two that meet, which then sees the other's; never the one before.
+    assert_eq!(report.outcomes, ["1", "2"].map(String::from).into());
+    assert!(report.frozen > 0 && report.frozen <= report.executions);
+}
+
+/// What a model says about progress reaches the file that asks for it, with the sites to freeze at.
+#[test]
+fn loom_progress_is_told() {
+    let file = std::env::temp_dir().join(format!("primitives-progress-{}", std::process::id()));
+    let path = file.to_str().expect("a temporary path is UTF-8");
+    passes(&child("spin_lock_counter", &[("QUARRY_LOOM_PROGRESS", path)]));
+    let told = std::fs::read_to_string(&file).expect("the child told");
+    std::fs::remove_file(&file).expect("the file is ours");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["blocking SpinLock::lock", "blocks-at SpinLock::unlock store"],
+        "{told}"
+    );
+    assert_eq!(lines[2..].iter().filter(|line| line.starts_with("site ")).count(), 4, "{told}");
+    passes(&child("loom_message_passing", &[("QUARRY_LOOM_PROGRESS", path)]));
+    assert!(!file.exists(), "a model that says nothing tells nothing");
+    Model::new("progress_is_told").check(|_| {});
 }
 
 #[test]
 #[ignore = "not lock-free: loom_frozen_thread_stops_a_spin_lock runs it"]
 fn spin_lock_counter() {
-    Model::new("spin_lock_counter").reaches(["2"]).check(|seen| {
+    let model = Model::new("spin_lock_counter").reaches(["2"]);
+    let model = model.blocking(&["SpinLock::lock"], &["SpinLock::unlock store"]);
+    model.check(|seen| {
         let locked = Arc::new((AtomicBool::new(false), AtomicUsize::new(0)));
         let bump = |locked: &(AtomicBool, AtomicUsize)| {
             while locked.0.compare_exchange(false, true, Acquire, Relaxed).is_err() {

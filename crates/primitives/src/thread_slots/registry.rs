@@ -131,6 +131,11 @@ pub(super) fn enter(id: u64, slot: NonNull<Header>) -> Entered {
     entered
 }
 
+/// Says whether a slot entered now would be held, memory permitting.
+pub(super) fn hands_back() -> bool {
+    REGISTRY.try_with(|registry| registry.held.try_borrow_mut().is_ok()).unwrap_or(false)
+}
+
 /// Gives up the slot of object `id`, which is being dropped, if this thread holds one.
 pub(super) fn forget(id: u64) {
     let slot = REGISTRY.try_with(|registry| {

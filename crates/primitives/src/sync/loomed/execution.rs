@@ -85,6 +85,8 @@ pub(crate) struct Run {
     pub(crate) weakened: usize,
     /// Every call site met.
     pub(crate) sites: BTreeSet<(super::site::Site, &'static str)>,
+    /// Those met while another thread was at work.
+    pub(crate) together: BTreeSet<super::site::Site>,
 }
 
 std::thread_local! {

@@ -1,12 +1,13 @@
 //! Freezing one thread at a site while the others must finish.
 //!
-//! The first thread to arrive waits at a gate. It is let go when every other thread has ended or
-//! waits in `join`: nobody is left who could show that it depends on the frozen one. A thread that
-//! spins for the frozen one exceeds loom's branch limit, one that blocks is loom's deadlock: either
-//! fails the model, so what passes for every site is lock-free.
+//! The first thread to arrive while another is at work waits at a gate; alone it goes on, since nobody
+//! could show that it depends on it. It is let go when every other thread has ended or waits in
+//! `join`. A thread that spins for the frozen one exceeds loom's branch limit, one that blocks is
+//! loom's deadlock: either fails the model, so what passes for every site is lock-free.
 //!
 //! The gate is a loom mutex and condition variable, so arrivals are dependent accesses and loom
-//! tries each thread as the first.
+//! tries each thread as the first. Ends and joins go through it too: whether somebody is at work
+//! must not depend on an order that loom does not try.
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 
@@ -36,20 +37,24 @@ impl Threads {
         self.0.values().any(|state| *state == State::Frozen)
             && !self.0.values().any(|state| *state == State::Running)
     }
+
+    /// Whether a thread other than `me` is at work.
+    pub(crate) fn others_run(&self, me: usize) -> bool {
+        self.0.iter().any(|(&thread, state)| thread != me && *state == State::Running)
+    }
 }
 
 /// Creates the gate before there is a second thread. Called by the model's main.
 pub(crate) fn begin() {
-    if execution::run(|run| run.freeze.is_none()) {
-        return;
-    }
-    let gate = Rc::new(Gate {
-        taken: loom::sync::Mutex::new(false),
-        open: loom::sync::Mutex::new(false),
-        opened: loom::sync::Condvar::new(),
+    let gate = execution::run(|run| run.freeze.is_some()).then(|| {
+        Rc::new(Gate {
+            taken: loom::sync::Mutex::new(false),
+            open: loom::sync::Mutex::new(false),
+            opened: loom::sync::Condvar::new(),
+        })
     });
     execution::with(|execution| {
-        execution.gate = Some(gate);
+        execution.gate = gate;
         execution.threads.0.insert(0, State::Running);
     });
 }
@@ -58,17 +63,19 @@ fn gate() -> Option<Rc<Gate>> {
     execution::with(|execution| execution.gate.clone())
 }
 
-/// Freezes the calling thread unless another was first.
+/// Freezes the calling thread unless another was first, or nobody else is at work.
 pub(crate) fn freeze_first() {
     let (Some(gate), Some(me)) = (gate(), Me::current()) else { return };
     {
         let mut taken = gate.taken.lock().expect("loom's mutexes do not poison");
-        if core::mem::replace(&mut *taken, true) {
+        let alone = !execution::with(|execution| execution.threads.others_run(me.thread));
+        if *taken || (alone && !cfg!(bug = "facade_freezes_who_is_alone")) {
             return;
         }
+        *taken = true;
+        execution::with(|execution| execution.threads.0.insert(me.thread, State::Frozen));
     }
     execution::run(|run| run.frozen += 1);
-    set(me.thread, State::Frozen);
     let mut open = gate.open.lock().expect("loom's mutexes do not poison");
     while !*open {
         open = gate.opened.wait(open).expect("loom's mutexes do not poison");
@@ -79,7 +86,8 @@ pub(crate) fn freeze_first() {
 
 /// Notes a change, and opens the gate if nobody is left running.
 fn set(thread: usize, state: State) {
-    let Some(gate) = gate() else { return };
+    let gate = gate();
+    let taken = gate.as_ref().map(|gate| gate.taken.lock().expect("loom's mutexes do not poison"));
     let released = execution::with(|execution| {
         let threads = &mut execution.threads;
         threads.0.insert(thread, state);
@@ -90,7 +98,8 @@ fn set(thread: usize, state: State) {
         }
         threads.released()
     });
-    if released {
+    drop(taken);
+    if released && let Some(gate) = gate {
         *gate.open.lock().expect("loom's mutexes do not poison") = true;
         gate.opened.notify_all();
     }

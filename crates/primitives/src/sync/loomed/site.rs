@@ -8,7 +8,8 @@ use core::sync::atomic::Ordering;
 use std::io::Write;
 use std::sync::OnceLock;
 
-use super::{execution, freeze};
+use super::execution::{self, Me};
+use super::freeze;
 
 /// Weakens one site: `file:line:column:slot=Ordering`.
 const WEAKEN: &str = "QUARRY_LOOM_WEAKEN";
@@ -190,8 +191,19 @@ pub(crate) fn ordering(location: &Location<'_>, slot: Slot, order: Ordering) -> 
     }
 }
 
-/// Freezes the thread if this is the chosen site and it is the first to arrive.
+/// Notes that another thread is at work meanwhile; freezes this one if the site is the chosen one and
+/// it is the first to arrive.
 pub(crate) fn arrive(location: &Location<'_>, slot: Slot) {
+    if let Some(me) = Me::current()
+        && execution::with(|execution| execution.threads.others_run(me.thread))
+    {
+        execution::run(|run| {
+            // Without spurious failures: what a frozen run, which has none, will meet again.
+            if run.fails.is_none() && !run.together.iter().any(|site| site.is(location, slot)) {
+                run.together.insert(Site::of(location, slot));
+            }
+        });
+    }
     let chosen = execution::run(|run| {
         run.freeze.as_ref().is_some_and(|site| {
             site.is(location, slot) || (slot == Slot::CasOk && site.is(location, Slot::CasErr))
