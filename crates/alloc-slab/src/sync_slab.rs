@@ -52,9 +52,11 @@ mod exclusive;
 mod grow;
 mod guard;
 mod hazards;
+mod look;
 mod page;
 mod part;
 mod reclaim;
+mod remove;
 mod slot;
 mod stats;
 #[cfg(test)]
@@ -66,9 +68,9 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use alloc_core::{Allocator, ErrorKind, Global, Rejected, TryAllocError};
-use primitives::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use primitives::sync::atomic::Ordering::{Relaxed, Release};
 use primitives::sync::{Mutex, const_fn};
-use primitives::{SlotError, ThreadSlots, asymmetric};
+use primitives::{SlotError, ThreadSlots};
 
 pub use self::exclusive::{SyncDrain, SyncIterMut};
 pub use self::guard::Ref;
@@ -78,7 +80,7 @@ use self::directory::Directory;
 use self::grow::Growth;
 use self::page::{Page, PageRef};
 use self::part::{BATCH, Part};
-use self::slot::{Slot, is_last, removed};
+use self::slot::Slot;
 use crate::key::{GENERATION, Key};
 
 /// Values of one type that many threads share, each under a [`Key`] of its own.
@@ -338,185 +340,10 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         unsafe { Key::of(bits) }
     }
 
-    /// The page of a key's slot, if there is one.
+    /// The page of a key's slot, if there is one; else perhaps one in which no slot has the key.
     #[inline(always)]
     fn page_of(&self, key: Key<T>) -> Option<PageRef<'_, T>> {
-        self.directory.page((key.slot() >> Page::<T>::SHIFT) as usize)
-    }
-
-    /// Returns a guard of the value under `key`, if it is there.
-    ///
-    /// # Complexity
-    ///
-    /// O(1). The first time that a thread comes to a page of another: a heavy fence (a system call).
-    /// A thread's ninth guard at a time, and more: a search through its guards.
-    ///
-    /// # Concurrency
-    ///
-    /// Wait-free. A thread's first call takes memory for its part, and one that has many guards at once
-    /// takes memory for these; it aborts if there is none (`handle_alloc_error`). Linearizes when it
-    /// looks at the slot. Retains the value until the guard goes.
-    #[inline]
-    pub fn get(&self, key: Key<T>) -> Option<Ref<'_, T>> {
-        let page = self.page_of(key)?;
-        let slot = page.slot(key.slot());
-        let part = self.part();
-        if !page.is_private_to(part) {
-            return self.get_shared(part, page, slot, key.to_bits());
-        }
-        let hazard = part.hazards.protect(key.to_bits());
-        if !cfg!(bug = "guard-without-a-fence") {
-            // It was private, so fences are asymmetric (G4).
-            asymmetric::light_expedited();
-        }
-        // ORD Relaxed: the value was written by this thread, or by one whose part came to us after it
-        // exited, along the edge of `ThreadSlots`.
-        if slot.state.load(Relaxed) != key.to_bits() {
-            hazards::release(hazard);
-            return None;
-        }
-        // SAFETY: Y2, on an own page.
-        Some(unsafe { Ref::new(slot, hazard) })
-    }
-
-    /// As [`get`](Self::get), where other threads may be in the page.
-    #[inline(never)]
-    fn get_shared<'a>(
-        &'a self,
-        part: &'a Part<T>,
-        page: PageRef<'a, T>,
-        slot: &'a Slot<T>,
-        bits: u64,
-    ) -> Option<Ref<'a, T>> {
-        // ORD Relaxed: as in `remove`; spares a page that it is opened for a stale key.
-        if slot.state.load(Relaxed) != bits {
-            return None;
-        }
-        let is_own = page.is_of(part);
-        if !is_own {
-            page.enter();
-        }
-        let hazard = part.hazards.protect(bits);
-        if !cfg!(bug = "guard-without-a-fence") {
-            asymmetric::light();
-        }
-        // Before the state is loaded (G2).
-        let is_gone = !is_own && page.is_removing(bits) && !cfg!(bug = "get-trusts-the-state");
-        // ORD[value] Acquire ← Release in `fill`.
-        if is_gone || slot.state.load(Acquire) != bits {
-            hazards::release(hazard);
-            return None;
-        }
-        // SAFETY: Y2.
-        Some(unsafe { Ref::new(slot, hazard) })
-    }
-
-    /// Returns whether there is a value under `key`.
-    ///
-    /// # Complexity
-    ///
-    /// O(1).
-    ///
-    /// # Concurrency
-    ///
-    /// Wait-free, takes no memory, and leaves private pages private. Linearizes when it looks at the slot.
-    #[inline]
-    #[must_use]
-    pub fn contains(&self, key: Key<T>) -> bool {
-        let Some(page) = self.page_of(key) else { return false };
-        // ORD Relaxed: nothing is read through it; who learned of a removal sees it.
-        !page.is_removing(key.to_bits())
-            && page.slot(key.slot()).state.load(Relaxed) == key.to_bits()
-    }
-
-    /// Removes the value under `key`, and returns whether there was one. From now on the key is refused;
-    /// of several threads that remove it, one is told `true`.
-    ///
-    /// If this thread inserted the value (or adopted its page), no other thread has used the page, and
-    /// this thread has no guard of the value, it is dropped here. Otherwise it waits in limbo: a thread
-    /// looks through its limbo when it holds 256 values (fewer in a slab with a limit) more than twice
-    /// what guards kept there the last time, and drops those without a guard. So each thread keeps at
-    /// most that many; [`flush`](Self::flush) drops them now. Limbo of a thread that exits passes on with
-    /// its part.
-    ///
-    /// # Panics
-    ///
-    /// If a drop panics: the value counts as dropped, others stay in limbo.
-    ///
-    /// # Complexity
-    ///
-    /// O(1), amortised: a heavy fence and a look at all guards for each 256 values in limbo. The first
-    /// time that a thread comes to a page of another: a heavy fence.
-    ///
-    /// # Concurrency
-    ///
-    /// Wait-free, drops of values aside; looking through limbo is too, in O(guards + values). A thread's
-    /// first call takes memory for its part, and aborts if there is none (`handle_alloc_error`).
-    /// Linearizes when the slot's state changes, or when it is found to have changed.
-    #[inline]
-    pub fn remove(&self, key: Key<T>) -> bool {
-        let Some(page) = self.page_of(key) else { return false };
-        let slot = page.slot(key.slot());
-        let bits = key.to_bits();
-        // Before the state is loaded: the part may come to us now, from a thread that removed the value.
-        let part = self.part();
-        // ORD Relaxed: another key is another key for ever (L1). The same one: on a private page it is our
-        // own store, or ordered by the edge of `ThreadSlots` along which the part came; else a guess.
-        if slot.state.load(Relaxed) != bits {
-            return false;
-        }
-        if !(page.is_private_to(part) && page.announce(part, bits)) {
-            return self.remove_shared(part, page, slot, bits);
-        }
-        // ORD Relaxed: nothing is read through a removed state; `announce` orders it for those who come
-        // later.
-        slot.state.store(removed(bits), Relaxed);
-        part.counters.removed.count();
-        if part.hazards.hold(bits) && !cfg!(bug = "own-guards-are-not-asked") {
-            self.retire(part, slot);
-        } else {
-            // SAFETY: 1. removed just now; 2. Y1: by the owner of a private page, and no guard.
-            unsafe { self.drop_at_once(part, slot, is_last(bits)) };
-        }
-        true
-    }
-
-    /// As [`remove`](Self::remove), where another thread may be at the same slot.
-    #[inline(never)]
-    fn remove_shared(
-        &self,
-        part: &Part<T>,
-        page: PageRef<'_, T>,
-        slot: &Slot<T>,
-        bits: u64,
-    ) -> bool {
-        if !page.is_of(part) {
-            page.enter();
-            if page.is_removing(bits) && !cfg!(bug = "remove-trusts-the-state") {
-                return false;
-            }
-        }
-        #[cfg(bug = "two-remove-one-key")]
-        {
-            // ORD Relaxed: a fault.
-            if slot.state.load(Relaxed) != bits {
-                return false;
-            }
-            // ORD Relaxed: a fault.
-            slot.state.store(removed(bits), Relaxed);
-        }
-        // ORD[value] Acquire ← Release in `fill`: we are going to drop the value. (After `collect`'s heavy
-        // fence, which acquires, too, but which ThreadSanitizer does not see.)
-        // ORD Relaxed on failure: it is somebody else's.
-        #[cfg(not(bug = "two-remove-one-key"))]
-        if slot.state.compare_exchange(bits, removed(bits), Acquire, Relaxed).is_err() {
-            part.counters.contended.count();
-            return false;
-        }
-        part.counters.removed.count();
-        part.counters.shared_removals.count();
-        self.retire(part, slot);
-        true
+        self.directory.look_for((key.slot() >> Page::<T>::SHIFT) as usize)
     }
 
     /// Returns the most slots that all threads may have together.

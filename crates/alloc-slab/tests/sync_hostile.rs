@@ -9,6 +9,7 @@ use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::panic::{catch_unwind, resume_unwind};
+use std::sync::Mutex;
 
 /// Panics when armed.
 struct Panics(AtomicBool);
@@ -120,6 +121,86 @@ fn figures_may_be_asked_for_while_values_go() {
     });
 }
 
+/// Keeps what it is given back, overwritten, until it goes itself.
+struct Keeps(Mutex<Vec<Kept>>);
+
+struct Kept(NonNull<u8>, Layout);
+
+// SAFETY: a block that nobody else has.
+unsafe impl Send for Kept {}
+
+const GIVEN_BACK: u8 = 0xA5;
+
+// SAFETY: blocks are those of `Global`, which nobody else gets before the backing goes.
+unsafe impl Allocator for &Keeps {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        Global.allocate(layout)
+    }
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller gives up the block, which has this layout.
+        unsafe { ptr.write_bytes(GIVEN_BACK, layout.size()) };
+        self.0.lock().unwrap().push(Kept(ptr, layout));
+    }
+}
+
+impl Keeps {
+    /// Blocks that were given back, after a look that nobody wrote to them since.
+    fn untouched(&self) -> usize {
+        let kept = self.0.lock().unwrap();
+        for &Kept(ptr, layout) in &*kept {
+            // SAFETY: a kept block of this layout, every byte of which was written.
+            let bytes = unsafe { NonNull::slice_from_raw_parts(ptr, layout.size()).as_ref() };
+            let same = |part: &[u8]| part == &[GIVEN_BACK; 4096][..part.len()];
+            assert!(bytes.chunks(4096).all(same), "somebody wrote to it");
+        }
+        kept.len()
+    }
+}
+
+impl Drop for Keeps {
+    fn drop(&mut self) {
+        for Kept(ptr, layout) in self.0.get_mut().unwrap().drain(..) {
+            // SAFETY: a block of `Global` with this layout, given back.
+            unsafe { Global.deallocate(ptr, layout) };
+        }
+    }
+}
+
+#[test]
+fn no_list_leads_into_a_page_that_was_given_back() {
+    let backing = Keeps(Mutex::default());
+    let mut slab = SyncSlab::new_in(&backing);
+    let fill = |slab: &SyncSlab<[u64; 100], &Keeps>| -> Vec<_> {
+        (0..200).map(|n| slab.insert([n; 100])).collect()
+    };
+    for round in 0..3 {
+        let keys = fill(&slab);
+        let stays = keys[round];
+        let (ours, theirs) = keys.split_at(100);
+        for &key in ours.iter().filter(|&&key| key != stays) {
+            assert!(slab.remove(key));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                theirs.iter().for_each(|&key| assert!(slab.remove(key)));
+                slab.flush(); // on their way home
+            });
+        });
+        assert!(slab.trim() > 0);
+        let given_back = backing.untouched();
+        assert!(given_back > 0);
+        let again = fill(&slab);
+        for (key, n) in again.iter().zip(0u64..) {
+            assert_eq!(slab.get(*key).map(|value| *value), Some([n; 100]), "round {round}");
+        }
+        assert_eq!(backing.untouched(), given_back);
+        assert!(again.iter().all(|&key| slab.remove(key)) && slab.remove(stays));
+        slab.trim();
+    }
+    drop(slab);
+    backing.untouched();
+}
+
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// A value that counts its drop, and notices a second one; panics then if the second field says so.
@@ -205,4 +286,83 @@ fn guards_outlive_their_threads_and_values_their_guards() {
         drop(slab);
         assert_eq!(DROPPED.load(Relaxed) as u64, made + 1);
     }
+}
+
+/// Looks for keys that were made up, of pages that are there and of pages that are not, on the owner's
+/// thread and on another: `live` and no other is found, and all is as it was.
+fn probe<T: Send + Sync>(slab: &mut SyncSlab<T>, like: Key<T>, live: Option<Key<T>>) {
+    let before = slab.stats();
+    // What the slab may take for numbers of pages, whatever the size of its values: 2 to the 6th to the
+    // 12th slots.
+    let indices =
+        (0..40_000).step_by(61).chain((5..32).map(|bit| (1 << bit) - 1)).chain([u32::MAX]);
+    let keys: Vec<_> = indices
+        .flat_map(|index| {
+            [like.generation(), like.generation().wrapping_add(2), 1, u32::MAX]
+                .map(|generation| u64::from(generation) << 32 | u64::from(index))
+        })
+        .map(|bits| Key::<T>::from_bits(bits).expect("odd"))
+        .filter(|&key| Some(key) != live)
+        .collect();
+    let absent = |slab: &SyncSlab<T>| {
+        for &key in &keys {
+            assert!(!slab.contains(key) && slab.get(key).is_none() && !slab.remove(key), "{key:?}");
+        }
+    };
+    absent(slab);
+    std::thread::scope(|scope| scope.spawn(|| absent(slab)).join().unwrap());
+    for &key in &keys {
+        assert!(slab.get_mut(key).is_none() && slab.take(key).is_none(), "{key:?}");
+    }
+    if let Some(key) = live {
+        assert!(slab.contains(key) && slab.get(key).is_some() && slab.get_mut(key).is_some());
+    }
+    let after = slab.stats();
+    assert_eq!((after.len, after.limbo, after.pages), (before.len, before.limbo, before.pages));
+    assert_eq!(after.shared_pages, before.shared_pages, "a stale key opens no page");
+}
+
+/// A directory without pages, with one, with holes, and one that has grown, for values of `make`.
+fn probe_all<T: Send + Sync>(make: impl Fn() -> T) {
+    let mut slab = SyncSlab::new();
+    let elsewhere = SyncSlab::new();
+    let foreign = elsewhere.insert(make());
+    probe(&mut slab, foreign, None);
+    assert_eq!(slab.stats().pages, 0);
+    let key = slab.insert(make());
+    assert_eq!(slab.stats().pages, 1, "and seven places without");
+    probe(&mut slab, key, Some(key));
+    assert!(slab.remove(key));
+    probe(&mut slab, key, None);
+    assert!(slab.trim() > 0);
+    assert_eq!(slab.stats().pages, 0);
+    probe(&mut slab, key, None);
+    // Nine pages, for which the directory grows; then only the last one has a value.
+    let mut keys = vec![slab.insert(make())];
+    while slab.stats().pages < 9 {
+        keys.push(slab.insert(make()));
+    }
+    let last = *keys.last().unwrap();
+    slab.retain(|key, _| key == last);
+    assert!(slab.trim() > 0);
+    assert_eq!((slab.stats().pages, slab.len()), (1, 1));
+    probe(&mut slab, last, Some(last));
+    assert_eq!(slab.drain().count(), 1);
+}
+
+#[test]
+fn keys_of_pages_that_are_not_there_find_nothing() {
+    #[derive(Clone, Copy)]
+    #[repr(align(64))]
+    struct Line;
+    #[derive(Clone, Copy)]
+    #[repr(align(128))]
+    struct Lines;
+    // Those whose missing pages are a page of zeros.
+    probe_all(|| [0u64; 8]);
+    probe_all(|| [0u8; 1_000]);
+    probe_all(|| Line);
+    // Too large, and aligned too much for that.
+    probe_all(|| [0u8; 2_000]);
+    probe_all(|| Lines);
 }

@@ -9,7 +9,7 @@
 //!
 //! * **H1** an entry is 0, or the key of a value that a guard of this part protects, or that is being
 //!   looked at. Only the part's thread turns 0 into a key; any thread that has the guard turns it into 0.
-//! * **H2** `elsewhere` is set while an entry other than the first may be a key.
+//! * **H2** `elsewhere` is not 0 while an entry other than the first may be a key.
 //! * **H3** blocks are never unlinked while the part lives.
 //!
 //! # Ordering edges
@@ -36,7 +36,7 @@ pub(super) struct Hazards {
     /// The newest block.
     more: AtomicPtr<Block>,
     /// The owner's (H2).
-    elsewhere: UnsafeCell<bool>,
+    elsewhere: UnsafeCell<u64>,
 }
 
 struct Block {
@@ -50,7 +50,7 @@ impl Hazards {
         Self {
             first: core::array::from_fn(|_| AtomicU64::new(0)),
             more: AtomicPtr::new(core::ptr::null_mut()),
-            elsewhere: UnsafeCell::new(false),
+            elsewhere: UnsafeCell::new(0),
         }
     }
 
@@ -68,7 +68,7 @@ impl Hazards {
     #[inline(never)]
     fn protect_elsewhere(&self, key: u64) -> &AtomicU64 {
         // SAFETY: the owner's alone (H2); the reference ends here.
-        self.elsewhere.with_mut(|elsewhere| unsafe { *elsewhere = true });
+        self.elsewhere.with_mut(|elsewhere| unsafe { *elsewhere = 1 });
         match self.entries().skip(1).find_map(|entry| claim(entry, key)) {
             Some(entry) => entry,
             None => self.grow(key),
@@ -111,19 +111,21 @@ impl Hazards {
     #[inline(always)]
     pub(super) fn hold(&self, key: u64) -> bool {
         // ORD[guard-end] Acquire ← Release in `release`: if the guard is gone, its reads are over.
+        let first = self.first[0].load(Acquire);
         // SAFETY: the owner's alone (H2); the reference ends here.
-        self.first[0].load(Acquire) == key
-            || (self.elsewhere.with(|elsewhere| unsafe { *elsewhere }) && self.hold_elsewhere(key))
+        let elsewhere = self.elsewhere.with(|elsewhere| unsafe { *elsewhere });
+        // One test for the thread that has no guard now.
+        (first | elsewhere) != 0 && (first == key || self.hold_elsewhere(key))
     }
 
     #[cold]
     #[inline(never)]
     fn hold_elsewhere(&self, key: u64) -> bool {
-        let (mut any, mut found) = (false, false);
+        let (mut any, mut found) = (0, false);
         for entry in self.entries().skip(1) {
             // ORD[guard-end] Acquire ← Release in `release`.
             let held = entry.load(Acquire);
-            any |= held != 0;
+            any |= held;
             found |= held == key;
         }
         // SAFETY: the owner's alone (H2); the reference ends here.

@@ -1,11 +1,15 @@
 //! [`Page`]: slots of one owner, private to it until another thread comes.
 //!
 //! ```text
-//!   [ owner | private to | removing | shared | usable ][ slot | slot | slot | .. ]   one block of the backing
+//!   [ owner | quick | private to | announced | shared | usable ][ slot | slot | slot | .. ]
 //!
 //!   private to   owner ──▶ nobody            first access by another thread, once a page:
 //!   shared         0   ───────────▶ 1        a heavy fence lies between the two
+//!   announced      0   ─────▶ key            what the owner had announced by then
 //! ```
+//!
+//! The owner announces the key that it is about to remove in its part, from which whoever opens the page
+//! takes it: so an owner writes nothing to a page that others read.
 //!
 //! The owner removes from its private page by plain stores, and drops the value at once. Another thread
 //! that comes opens the page first; from then on everybody removes by compare-exchange, and values
@@ -16,25 +20,43 @@
 //!
 //! * **G1** while the slab is shared, `private_to` only turns to null, and `shared` only to 1.
 //! * **G2** who is not the owner looks at a slot's value, or removes it, only after it saw `shared`, and
-//!   then read another key than the slot's in `removing`.
-//! * **G3** the owner removes without compare-exchange only after it wrote the key to `removing`, and
-//!   then still found the page private.
-//! * **G4** a page is private only if fences are asymmetric for good (`asymmetric::is_expedited`).
+//!   then read another key than the slot's in `announced`.
+//! * **G3** the owner removes without compare-exchange only after it wrote the key to `removing` of its
+//!   part, and then found the page private. It writes none that it did not find in its slot.
+//! * **G4** a page is private, and its `quick` not null, only if fences are asymmetric for good
+//!   (`asymmetric::is_expedited`).
 //!
-//! G2 and G3 exclude each other for one key. Owner: store `removing`, light fence, load `private_to`. Other:
-//! store `private_to`, heavy fence, load `removing`. If the owner's fence is first, the other sees the
-//! key, or a later one, and then also the state that the owner stored in between. If the other's is
-//! first, the owner sees that the page is not private. A thread that did not open the page itself has
-//! read `shared`, which was stored after a heavy fence.
+//! G2 and G3 exclude each other for one key. Owner, for each of its removals in turn: store `removing`,
+//! light fence, load `private_to`; if private, store the slot's state, and then the next one. Opener:
+//! store `private_to`, heavy fence, load `removing`, make it `announced`. Each light fence is before the
+//! heavy one or after it.
 //!
-//! A key once seen in `removing` is taken for removed by all others: its owner is about to, or lost
+//! * After: the owner sees that the page is not private, and removes by compare-exchange.
+//! * Before: the opener sees that removal's key in `removing`, or one that the owner wrote later, be it for
+//!   another page. If the same, it is `announced`. If a later one, that was stored after the state, so
+//!   the opener and whom it lets in find the key no more. So of the keys that the owner removes alone,
+//!   those who were let in can find one at most in its slot, and that is `announced`.
+//! * Of two that open the page at once, the one whose compare-exchange on `announced` is first decides. The
+//!   second reads what the first one stored, with all that the first one had seen; what the second
+//!   found in `removing` itself does not matter. If the first one found nothing announced, its
+//!   compare-exchange leaves nothing there, and the second one's may succeed: then no removal of the
+//!   owner's was before the first fence, none is made alone, and whatever is announced is right. Who did
+//!   not open the page has read `shared`, stored after one or the other.
+//!
+//! Without the heavy fence there is neither before nor after: the opener's store may wait in its processor
+//! while it reads an old `removing`, the owner still finds the page private, and a value is dropped
+//! that the other has a guard of, or by both. Nothing else in `open` keeps the two apart: the
+//! compare-exchange comes after the load.
+//!
+//! A key once seen in `announced` is taken for removed by all others: its owner is about to, or lost
 //! against a third thread that already has.
 //!
 //! # Ordering edges
 //!
 //! * `page-open`: opener → who finds the page open. Its heavy fence is before their loads.
 //! * `private-removal`: the owner's removals from a private page → others. The state that it stored is
-//!   before its next `removing`.
+//!   before its next `removing`, and so before the `announced` that an opener makes of that, and
+//!   before what another opener does that finds it.
 
 use core::ptr::NonNull;
 
@@ -45,7 +67,8 @@ use primitives::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use primitives::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 
 use super::part::Part;
-use super::slot::Slot;
+use super::slot::{Slot, removed};
+use crate::key::GENERATION;
 
 /// Bytes that a page has about, unless its values are large.
 const PAGE_BYTES: usize = 64 << 10;
@@ -54,15 +77,30 @@ const PAGE_BYTES: usize = 64 << 10;
 const FEWEST: usize = if MODELLED { 2 } else { 64 };
 const MOST: usize = if MODELLED { 2 } else { 4096 };
 
+/// What is in the place of a removed key's state as long as nothing was announced: no removed slot's.
+pub(super) const NOTHING_REMOVED: u64 = GENERATION;
+
+/// Zeros, in memory that costs nothing before it is read.
+#[repr(C, align(64))]
+pub(super) struct Void(core::cell::UnsafeCell<[u8; PAGE_BYTES + 64]>);
+
+// SAFETY: never written. (In a cell, so that it is not stored in the executable, and lies in memory that can
+// be written: atomic loads that acquire are promised to work only there.)
+unsafe impl Sync for Void {}
+
+pub(super) static VOID: Void = Void(core::cell::UnsafeCell::new([0; PAGE_BYTES + 64]));
+
 /// The head of a page; its slots follow.
 #[repr(C, align(64))]
 pub(super) struct Page<T> {
     /// Whose slots these are. Lives as long as the slab.
-    owner: NonNull<Part<T>>,
-    /// The key that the owner removed last from the page, or is about to (G3).
-    removing: AtomicU64,
+    owner: *mut Part<T>,
+    /// The owner, if its light fences cost nothing (G4); else null. For as long as the page is there.
+    quick: *mut Part<T>,
     /// The owner, as long as no other thread has come; then null.
     private_to: AtomicPtr<Part<T>>,
+    /// What the owner had announced when the page was opened (G2), or [`NOTHING_REMOVED`].
+    announced: AtomicU64,
     /// Whether any thread may access the page.
     shared: AtomicBool,
     /// Slots in use; fewer than there are where a limit says so.
@@ -86,6 +124,20 @@ impl<T> Page<T> {
 
     /// `index >> SHIFT` is the page of a slot.
     pub(super) const SHIFT: u32 = Self::SLOTS.ilog2();
+
+    /// Whether a page of nothing but zeros, which nobody writes, stands for each that is not there: a key
+    /// finds no state there that equals it, and need not be asked whether there is a page. A model's
+    /// atomics are not zeros, and the page of very large values is not worth it.
+    pub(super) const HAS_VOID: bool = !MODELLED
+        && size_of::<Self>() + Self::SLOTS * size_of::<Slot<T>>() <= size_of::<Void>()
+        && align_of::<Self>() <= align_of::<Void>();
+
+    /// The first slot of the void page; null where there is none.
+    pub(super) const VOID: *mut Slot<T> = if Self::HAS_VOID {
+        (&raw const VOID).cast::<Self>().wrapping_add(1).cast::<Slot<T>>().cast_mut()
+    } else {
+        core::ptr::null_mut()
+    };
 
     /// The layout of a page, or the error that names the size of its values.
     pub(super) const fn layout() -> Result<Layout, TryAllocError> {
@@ -116,12 +168,13 @@ impl<T> Page<T> {
         generation: u32,
     ) -> (NonNull<Slot<T>>, NonNull<Slot<T>>) {
         debug_assert!(usable - 1 < Self::SLOTS && generation != 0 && generation.is_multiple_of(2));
-        let (private_to, shared) = Self::closed(owner);
+        let quick = if asymmetric::is_expedited() { owner.as_ptr() } else { core::ptr::null_mut() };
         let head = Self {
-            owner,
-            removing: AtomicU64::new(0),
-            private_to: AtomicPtr::new(private_to),
-            shared: AtomicBool::new(shared),
+            owner: owner.as_ptr(),
+            quick,
+            private_to: AtomicPtr::new(quick),
+            announced: AtomicU64::new(NOTHING_REMOVED),
+            shared: AtomicBool::new(quick.is_null()),
             #[expect(clippy::cast_possible_truncation, reason = "clause 2")]
             usable: usable as u32,
             slots: [],
@@ -147,15 +200,6 @@ impl<T> Page<T> {
         (Self::slot_of(place, 0), Self::slot_of(place, usable - 1))
     }
 
-    /// What `private_to` and `shared` are at first (G4).
-    fn closed(owner: NonNull<Part<T>>) -> (*mut Part<T>, bool) {
-        if asymmetric::is_expedited() {
-            (owner.as_ptr(), false)
-        } else {
-            (core::ptr::null_mut(), true)
-        }
-    }
-
     /// Unmakes a page: from here on it is memory.
     ///
     /// # Safety
@@ -171,7 +215,7 @@ impl<T> Page<T> {
 
     /// The address of a slot of the page.
     #[inline(always)]
-    fn slot_of(page: NonNull<Self>, slot: usize) -> NonNull<Slot<T>> {
+    pub(super) fn slot_of(page: NonNull<Self>, slot: usize) -> NonNull<Slot<T>> {
         debug_assert!(slot < Self::SLOTS, "slot {slot} of {}", Self::SLOTS);
         // The pointer is of the whole block.
         let first = page.as_ptr().wrapping_byte_add(size_of::<Self>()).cast::<Slot<T>>();
@@ -182,7 +226,8 @@ impl<T> Page<T> {
 
 /// A page that lives as long as `'a`, with the whole block's provenance.
 pub(super) struct PageRef<'a, T> {
-    page: NonNull<Page<T>>,
+    /// Where its slots begin, before which its head is: so a slot is one addition away.
+    slots: NonNull<Slot<T>>,
     _borrow: core::marker::PhantomData<&'a Page<T>>,
 }
 
@@ -198,26 +243,42 @@ impl<T> Copy for PageRef<'_, T> {}
 impl<'a, T> PageRef<'a, T> {
     /// # Safety
     ///
-    /// 1. `page` was made by [`Page::init`] and lives as long as `'a`.
+    /// 1. `slots` are the first of a page's that was made by [`Page::init`] and lives as long as `'a`, or
+    ///    [`Page::VOID`].
     #[inline(always)]
-    pub(super) unsafe fn new(page: NonNull<Page<T>>) -> Self {
-        Self { page, _borrow: core::marker::PhantomData }
+    pub(super) unsafe fn new(slots: NonNull<Slot<T>>) -> Self {
+        Self { slots, _borrow: core::marker::PhantomData }
     }
 
     #[inline(always)]
     fn head(self) -> &'a Page<T> {
+        // SAFETY: clause 1 of `new`: the head is before the slots.
+        let head = unsafe { self.slots.cast::<Page<T>>().sub(1) };
         // SAFETY: clause 1 of `new`.
-        unsafe { self.page.as_ref() }
+        unsafe { head.as_ref() }
     }
 
+    /// The first slot.
+    pub(super) fn first(self) -> NonNull<Slot<T>> {
+        self.slots
+    }
+
+    /// Whether this stands for a page that is not there.
+    pub(super) fn is_void(self) -> bool {
+        core::ptr::eq(self.slots.as_ptr(), Page::VOID)
+    }
+
+    /// The block of the backing.
     pub(super) fn as_ptr(self) -> NonNull<Page<T>> {
-        self.page
+        // SAFETY: clause 1 of `new`: the head is before the slots.
+        unsafe { self.slots.cast::<Page<T>>().sub(1) }
     }
 
     /// The slot with this index.
     #[inline(always)]
     pub(super) fn slot(self, index: u32) -> &'a Slot<T> {
-        let slot = Page::slot_of(self.page, index as usize & (Page::<T>::SLOTS - 1));
+        // SAFETY: clause 1 of `new`: a page has `SLOTS`.
+        let slot = unsafe { self.slots.add(index as usize & (Page::<T>::SLOTS - 1)) };
         // SAFETY: written by `init`; lives as long as the page.
         unsafe { slot.as_ref() }
     }
@@ -226,13 +287,13 @@ impl<'a, T> PageRef<'a, T> {
     #[inline(always)]
     pub(super) fn owner(self) -> &'a Part<T> {
         // SAFETY: a part lives as long as the slab, as the page does.
-        unsafe { self.head().owner.as_ref() }
+        unsafe { &*self.head().owner }
     }
 
     /// Whether `part` is the owner.
     #[inline(always)]
     pub(super) fn is_of(self, part: &Part<T>) -> bool {
-        core::ptr::eq(self.head().owner.as_ptr(), part)
+        core::ptr::eq(self.head().owner, part)
     }
 
     /// Slots in use.
@@ -240,25 +301,38 @@ impl<'a, T> PageRef<'a, T> {
         self.head().usable
     }
 
-    /// Whether `part` is the owner, and no other thread has come: a guess unless a fence is before it.
+    /// Whether `part` is the owner, and its light fences cost nothing (G4).
     #[inline(always)]
-    pub(super) fn is_private_to(self, part: &Part<T>) -> bool {
-        // ORD Relaxed: a guess, but in `announce`, where the fence orders it.
-        core::ptr::eq(self.head().private_to.load(Relaxed), part)
+    pub(super) fn is_quick_for(self, part: &Part<T>) -> bool {
+        core::ptr::eq(self.head().quick, part)
     }
 
-    /// Says that `part`, to which the page was private a moment ago, is about to remove `key`; returns
+    /// Says that `part`, this thread's, is about to remove the key that it found in its slot, and what the
+    /// state becomes by that, which tells the key and is at hand; returns
     /// whether it may do so without compare-exchange, and drop the value at once (G3).
     #[inline(always)]
-    pub(super) fn announce(self, part: &Part<T>, key: u64) -> bool {
-        // ORD[private-removal] Release → Acquire in `is_removing`: the state stored by the removal before
-        // this one is seen by whoever sees this key.
-        self.head().removing.store(key, Release);
+    pub(super) fn announce(self, part: &Part<T>, after: u64) -> bool {
+        // ORD[private-removal] Release → Acquire in `open`: the state stored by the removal before this one
+        // is seen by whoever sees this key.
+        part.removing.store(after, Release);
+        if cfg!(debug_assertions) && !asymmetric::is_expedited() {
+            // No page is private, and nothing to be ordered.
+            return false;
+        }
+        if MODELLED && !self.is_of(part) {
+            // A stranger is told so below. In a model it would have run a fence by then, which is none
+            // elsewhere, and must not help it in `open`.
+            return false;
+        }
         if !cfg!(bug = "announced-without-a-fence") {
-            // It was private, so fences are asymmetric (G4).
+            // If it is private, fences are asymmetric (G4).
             asymmetric::light_expedited();
         }
-        cfg!(bug = "removal-trusts-its-first-look") || self.is_private_to(part)
+        if cfg!(bug = "removal-trusts-the-owner") {
+            return self.is_quick_for(part);
+        }
+        // ORD Relaxed: ordered by the fence.
+        core::ptr::eq(self.head().private_to.load(Relaxed), part)
     }
 
     /// Lets the calling thread, which is not the owner, access the page (G2).
@@ -278,6 +352,13 @@ impl<'a, T> PageRef<'a, T> {
         if !cfg!(bug = "page-opens-without-a-fence") {
             asymmetric::heavy();
         }
+        // ORD[private-removal] Acquire ← Release in `announce`: we see the states that the owner stored
+        // before it announced this key.
+        let announced = self.owner().removing.load(Acquire);
+        // ORD[private-removal] Release → Acquire on failure: of two that open the page at once, the second
+        // takes what the first one found, and sees the states that the first one saw.
+        let _ =
+            self.head().announced.compare_exchange(NOTHING_REMOVED, announced, Release, Acquire);
         // ORD[page-open] Release → Acquire in `enter`.
         self.head().shared.store(true, Release);
     }
@@ -286,9 +367,9 @@ impl<'a, T> PageRef<'a, T> {
     /// state is loaded, after [`enter`](Self::enter).
     #[inline(always)]
     pub(super) fn is_removing(self, key: u64) -> bool {
-        // ORD[private-removal] Acquire ← Release in `announce`: if this is a later key, the state load
-        // that follows sees what the removal of ours stored.
-        self.head().removing.load(Acquire) == key
+        // ORD Relaxed: who let us in, be it ourselves, knows the one that is there, and what was removed
+        // before it.
+        self.head().announced.load(Relaxed) == removed(key)
     }
 
     /// Whether other threads have come.
@@ -303,12 +384,12 @@ impl<'a, T> PageRef<'a, T> {
     ///
     /// 1. The slab is borrowed exclusively.
     pub(super) unsafe fn close(self) {
-        let (private_to, shared) = Page::closed(self.head().owner);
+        let quick = self.head().quick;
         // ORD Relaxed: clause 1: ordered by what made the borrow exclusive, and by what ends it.
-        self.head().private_to.store(private_to, Relaxed);
+        self.head().private_to.store(quick, Relaxed);
         // ORD Relaxed: as above.
-        self.head().shared.store(shared, Relaxed);
+        self.head().shared.store(quick.is_null(), Relaxed);
         // ORD Relaxed: as above.
-        self.head().removing.store(0, Relaxed);
+        self.head().announced.store(NOTHING_REMOVED, Relaxed);
     }
 }

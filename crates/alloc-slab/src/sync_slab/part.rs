@@ -3,6 +3,7 @@
 //! ```text
 //!   own       free ─▶ slot ─▶ slot ─▶ 0        its pages' free slots, last in first out
 //!             limbo [ slot | slot | .. ]       removed by this thread, values not dropped yet, of any page
+//!   removing  key                              what this thread is about to remove; who opens a page looks
 //!   hazards   [ key | 0 | .. ]                 values that this thread has guards of
 //!   freed ◀── other threads                    its pages' slots, empty again; taken all at once
 //! ```
@@ -21,9 +22,11 @@ use alloc::vec::Vec;
 use lockfree::{Chain, IntrusiveStack};
 use primitives::CachePadded;
 use primitives::sync::MODELLED;
+use primitives::sync::atomic::AtomicU64;
 use primitives::sync::cell::UnsafeCell;
 
 use super::hazards::Hazards;
+use super::page::NOTHING_REMOVED;
 use super::slot::{Slot, Unlinked};
 use super::stats::Counters;
 
@@ -34,6 +37,8 @@ pub(super) const BATCH: usize = if MODELLED { 1 } else { 256 };
 #[repr(C)]
 pub(super) struct Part<T> {
     own: UnsafeCell<Own<T>>,
+    /// What the thread removed last, or is about to, from whatever page (G3): the state that it leaves.
+    pub(super) removing: AtomicU64,
     pub(super) counters: Counters,
     pub(super) hazards: Hazards,
     /// On lines of its own: other threads write here.
@@ -72,6 +77,7 @@ impl<T> Part<T> {
                 collecting: false,
                 guarded: Vec::new(),
             }),
+            removing: AtomicU64::new(NOTHING_REMOVED),
             counters: Counters::default(),
             hazards: Hazards::new(),
             freed: CachePadded::new(IntrusiveStack::new()),
