@@ -38,6 +38,11 @@ use super::link::{Linked, expose, next, set_next, unexpose};
 /// jobs.push_chain(batch);
 /// assert!(jobs.pop_all().map(|job| job.number).eq([1, 2, 3]));
 /// ```
+///
+/// # Concurrency
+///
+/// One thread has it, and no method touches anything that another one does. It can be sent if its nodes
+/// can.
 pub struct Chain<T: Linked> {
     ends: Option<Ends>,
     _owned: PhantomData<T::Handle>,

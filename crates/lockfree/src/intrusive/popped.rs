@@ -11,6 +11,10 @@ use super::link::{Address, Linked, next, set_next, unexpose};
 /// The nodes that [`IntrusiveStack::pop_all`](super::IntrusiveStack::pop_all) took, the newest first.
 ///
 /// Owns them: those that are not taken out of it are dropped with it.
+///
+/// # Concurrency
+///
+/// One thread has it, and no method touches anything that another one does.
 pub struct Popped<T: Linked> {
     next: Address,
     _owned: PhantomData<T::Handle>,

@@ -91,8 +91,9 @@ impl<T: Linked> IntrusiveStack<T> {
         self.push_ends(Ends { first: node, last: node })
     }
 
-    /// Puts all nodes of a chain on top at once, its first topmost, and returns whether the stack was
-    /// empty before. An empty chain changes nothing, and returns `false`.
+    /// Puts all nodes of a chain on top at once, its first topmost.
+    ///
+    /// Returns whether the stack was empty before. An empty chain changes nothing, and returns `false`.
     ///
     /// # Complexity
     ///
@@ -156,7 +157,15 @@ impl<T: Linked> IntrusiveStack<T> {
         unsafe { Popped::from_first(NonZero::new(first)) }
     }
 
-    /// Takes all nodes by exclusive access, without an atomic operation.
+    /// Takes all nodes by exclusive access, without an atomic operation; the newest first.
+    ///
+    /// # Complexity
+    ///
+    /// O(1); running through them is O(nodes).
+    ///
+    /// # Concurrency
+    ///
+    /// Wait-free; touches nothing that other threads touch: access is exclusive.
     #[inline]
     pub fn take(&mut self) -> Popped<T> {
         let first = self.head.with_mut(|head| core::mem::replace(head, 0));
