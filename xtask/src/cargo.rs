@@ -16,6 +16,9 @@ use std::process::Command;
 /// The one target triple that the sanitizer and no_std builds name.
 pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
 
+/// The flags of a build under loom: ours, and that by which crossbeam-epoch joins in.
+pub(crate) const LOOM: &str = "--cfg loom --cfg crossbeam_loom";
+
 /// What is tested beside the crates: the programs of the guide, and this one.
 pub(crate) const TOOLS: [&str; 2] = ["guide", "xtask"];
 
@@ -117,15 +120,30 @@ impl Workspace {
         Ok(Self { root: meta.workspace_root, target: meta.target_directory, packages })
     }
 
-    /// The packages under `crates/`.
+    /// The packages `crates/NAME`.
     pub(crate) fn crates(&self) -> Vec<&Package> {
         let home = self.root.join("crates");
-        self.packages.iter().filter(|package| package.dir().starts_with(&home)).collect()
+        let is_crate = |package: &&Package| package.dir().parent() == Some(&home);
+        self.packages.iter().filter(is_crate).collect()
     }
 
-    /// `names` among the crates (and the tools, where `with_tools`); all of them when none is named.
+    /// The packages in `crates/NAME/examples`: what a user's crate looks like. They are tested and
+    /// modelled as the crates are, and held to none of the rules for what is published.
+    fn downstream(&self) -> Vec<&Package> {
+        self.packages.iter().filter(|package| self.is_downstream(package)).collect()
+    }
+
+    /// Whether it is a package in `crates/NAME/examples`.
+    pub(crate) fn is_downstream(&self, package: &Package) -> bool {
+        let home = self.root.join("crates");
+        package.dir().starts_with(&home) && package.dir().parent() != Some(&home)
+    }
+
+    /// `names` among the crates and their downstream packages (and the tools, where `with_tools`);
+    /// all of them when none is named.
     pub(crate) fn choose(&self, names: &[String], with_tools: bool) -> Result<Vec<&Package>> {
         let mut all = self.crates();
+        all.extend(self.downstream());
         if with_tools {
             all.extend(self.packages.iter().filter(|package| TOOLS.contains(&&*package.name)));
         }
@@ -171,7 +189,12 @@ impl Build {
 
     /// The build under loom.
     pub(crate) fn loom() -> Self {
-        Self { flags: vec!["--cfg loom".into()], folder: Some("loom"), ..Self::default() }
+        Self { flags: vec![LOOM.into()], folder: Some("loom"), ..Self::default() }
+    }
+
+    /// The build under shuttle.
+    pub(crate) fn shuttle() -> Self {
+        Self { flags: vec!["--cfg shuttle".into()], folder: Some("shuttle"), ..Self::default() }
     }
 
     /// Adds flags.
@@ -272,7 +295,10 @@ pub(crate) fn targets_with(packages: &[&Package], text: &str) -> Result<Vec<Stri
     let mut args = BTreeSet::new();
     for package in packages {
         for path in orderings::sources(package.dir())? {
-            if !fs::read_to_string(&path)?.contains(text) {
+            let mut own = path.ancestors().skip(1).take_while(|folder| *folder != package.dir());
+            // A package inside this one, such as an example that is one, chooses its own.
+            let nested = own.any(|folder| folder.join("Cargo.toml").exists());
+            if nested || !fs::read_to_string(&path)?.contains(text) {
                 continue;
             }
             let root = package.targets.iter().find(|target| target.src_path == path);
@@ -359,7 +385,7 @@ const LEAKS: [&str; 12] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{Build, Package, Workspace};
+    use super::{Build, LOOM, Package, Workspace};
     use std::collections::BTreeMap;
 
     #[test]
@@ -382,7 +408,7 @@ mod tests {
             Workspace { root: "/".into(), target: "/target".into(), packages: Vec::new() };
         let command = Build::loom().flags(&["--cfg x"]).cargo(&workspace, "test");
         let flags = command.get_envs().find(|(key, _)| *key == "RUSTFLAGS").expect("always set");
-        assert_eq!(flags.1.and_then(|v| v.to_str()), Some("--cfg loom --cfg x"));
+        assert_eq!(flags.1.and_then(|v| v.to_str()), Some(&*format!("{LOOM} --cfg x")));
         let plain = Build::plain().cargo(&workspace, "test");
         let flags = plain.get_envs().find(|(key, _)| *key == "RUSTFLAGS").expect("always set");
         assert_eq!(flags.1.and_then(|v| v.to_str()), Some(""), "empty overrides a config file too");

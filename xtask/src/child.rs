@@ -106,13 +106,14 @@ pub(crate) fn show(command: &Command) -> String {
     words.join(" ")
 }
 
-const SHOWN_ENV: [&str; 8] = [
+const SHOWN_ENV: [&str; 9] = [
     "RUSTFLAGS",
     "CARGO_TARGET_DIR",
     "ASAN_OPTIONS",
     "TSAN_OPTIONS",
     "LOOM_MAX_PREEMPTIONS",
     "QUARRY_LOOM_WEAKEN",
+    "QUARRY_LOOM_FREEZE",
     "RUSTDOCFLAGS",
     "RUSTC_BOOTSTRAP",
 ];

@@ -2,13 +2,14 @@
 //!
 //! A model is a test whose name's last part starts with `loom_`; it runs through
 //! `primitives::model`, which prints what it explored. One process per model, because loom ends
-//! the whole process on some failures. With `--weaken` the orderings follow ([`crate::weaken`]).
+//! the whole process on some failures. Then a thread is frozen at each call of an atomic in those that
+//! speak of progress ([`crate::progress`]); with `--weaken` the orderings follow ([`crate::weaken`]).
 
 use crate::cargo::{self, Build, Package, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Steps, passed};
 use crate::test::{Count, every_feature_of};
-use crate::weaken;
+use crate::{progress, weaken};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fs;
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Explore with preemption bound 3 instead of 2.
     #[arg(long)]
     deep: bool,
+    /// Run only the models that speak of progress, and freeze threads in them.
+    #[arg(long, conflicts_with = "weaken")]
+    freeze: bool,
     /// Weaken every memory ordering, one step at a time, and expect a model to fail.
     #[arg(long)]
     weaken: bool,
@@ -82,6 +86,7 @@ struct Record {
     schema: u32,
     models: Vec<ModelRow>,
     sites: Vec<weaken::SiteRow>,
+    progress: Vec<progress::Row>,
 }
 
 /// Runs the command.
@@ -91,51 +96,83 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let mut steps = Steps::new("loom");
     let mut count = Count::default();
     let bound = if args.deep { 3 } else { 2 };
-    let (models, rows) = run_models(&mut steps, &workspace, &packages, bound, &mut count);
+    let (models, rows, told) = {
+        let which = if args.freeze { Which::OfProgress } else { Which::All };
+        run_models(&mut steps, &workspace, &packages, bound, which, &mut count)
+    };
     steps.step("models there are", || {
         if rows.is_empty() {
             bail!("no model was executed");
         }
         passed(format!("{} models", rows.len()))
     });
+    let progress = progress::run(&mut steps, &workspace, &packages, &models, &told);
     let mut sites = Vec::new();
     if args.weaken {
         // Mutants always run at bound 2: a mutant that needs bound 3 to die wants a smaller model.
         sites = weaken::run(&mut steps, &workspace, &packages, &models);
     }
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&Record { schema: 1, models: rows, sites })?;
+        let text =
+            serde_json::to_string_pretty(&Record { schema: 1, models: rows, sites, progress })?;
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         println!("wrote {}", path.display());
     }
     Ok(steps.finish())
 }
 
-/// Builds and runs the models of `packages`, one step per crate; prints a table.
+/// Which models to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// Named `loom_progress_…`, and the canaries.
+    OfProgress,
+}
+
+impl Which {
+    /// What stands in a file that has some.
+    fn text(self) -> &'static str {
+        if self == Self::All { "fn loom_" } else { "fn loom_progress_" }
+    }
+
+    fn wants(self, name: &str) -> bool {
+        let last = name.rsplit("::").next().unwrap_or(name);
+        self == Self::All || last.starts_with("loom_progress_") || last.starts_with("loom_canary_")
+    }
+}
+
+/// Builds and runs the models of `packages`, one step per crate; prints a table. Returns the models,
+/// their rows, and the files to which they told what they claim of progress.
 pub(crate) fn run_models(
     steps: &mut Steps,
     workspace: &Workspace,
     packages: &[&Package],
     bound: u32,
+    which: Which,
     count: &mut Count,
-) -> (Vec<Model>, Vec<ModelRow>) {
-    let (mut all, mut rows) = (Vec::new(), Vec::new());
+) -> (Vec<Model>, Vec<ModelRow>, Vec<PathBuf>) {
+    let (mut all, mut rows, mut told) = (Vec::new(), Vec::new(), Vec::new());
     steps.step("models compiled", || {
-        all = find(workspace, packages, &Build::loom(), "fn loom_")?;
+        all = find(workspace, packages, &Build::loom(), which.text())?;
+        all.retain(|model| which.wants(&model.name));
+        told = (0..all.len()).map(|at| progress::told(workspace, at)).collect::<Result<_>>()?;
         passed(format!("{} models", all.len()))
     });
     for package in packages {
         let models: Vec<_> =
-            all.iter().filter(|model| model.package.name == package.name).collect();
+            all.iter().zip(&told).filter(|(model, _)| model.package.name == package.name).collect();
         if models.is_empty() {
             continue;
         }
         steps.step(format!("{} models at preemption bound {bound}", package.name), || {
             let mut failures = Vec::new();
-            let runs =
-                weaken::in_parallel(models.len(), |at| run(models[at], bound, &[], limit(bound)))?;
+            let runs = weaken::in_parallel(models.len(), |at| {
+                let (model, told) = models[at];
+                let told = told.to_string_lossy();
+                run(model, bound, &[("QUARRY_LOOM_PROGRESS", &told)], limit(bound))
+            })?;
             let (mut executions, ran) = (0, runs.len());
-            for (model, run) in models.iter().zip(runs) {
+            for ((model, _), run) in models.iter().zip(runs) {
                 let fault = run.fault();
                 let mark = if fault.is_none() { "ok" } else { "FAILED" };
                 println!(
@@ -164,7 +201,7 @@ pub(crate) fn run_models(
             passed(format!("{ran} models, {executions} executions"))
         });
     }
-    (all, rows)
+    (all, rows, told)
 }
 
 /// Builds the test programs of `packages` whose source holds `text`, and finds the models in them.
@@ -239,7 +276,7 @@ fn is_model(name: &str) -> bool {
 }
 
 /// Sums `executions=N` over the `model …` lines that `primitives::model` prints.
-fn executions(text: &str) -> u64 {
+pub(crate) fn executions(text: &str) -> u64 {
     // libtest prints `test NAME ... ` without a line end before the model's own line.
     let lines = text.lines().filter(|line| line.starts_with("model ") || line.contains(" model "));
     let numbers = lines.filter_map(|line| {

@@ -14,8 +14,10 @@ mod guide;
 mod loom;
 mod orderings;
 mod planted;
+mod progress;
 mod readme;
 mod sanitize;
+mod shuttle;
 mod steps;
 mod test;
 mod weaken;
@@ -35,7 +37,8 @@ struct Cli {
 enum Task {
     /// Run all tests, debug and release, the loom models, and every benchmark row once.
     Test(test::Args),
-    /// Run the loom models; with `--weaken`, weaken every memory ordering and expect a failure.
+    /// Run the loom models, and freeze threads in those that speak of progress; with `--weaken`, weaken
+    /// every memory ordering and expect a failure.
     Loom(loom::Args),
     /// Check formatting, lints, docs, no_std, features, dependencies, and the rules of the source.
     Check(check::Args),

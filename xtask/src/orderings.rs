@@ -108,6 +108,16 @@ fn scan_file(name: &str, file: &syn::File) -> Scan {
     visitor.scan
 }
 
+/// Every ordering in a file, tests included, in the order of the text.
+pub(crate) fn scan_any(path: &Path) -> Result<Vec<Site>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
+    let mut visitor = Visitor::default();
+    visitor.visit_file(&file);
+    visitor.scan.sites.sort();
+    Ok(visitor.scan.sites)
+}
+
 /// Every `.rs` file under `folder`, sorted.
 pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
@@ -134,11 +144,13 @@ pub(crate) fn is_test_file(name: &str) -> bool {
     name.split('/').any(|part| part == "tests" || part == "tests.rs")
 }
 
-/// The facade and the model harness: what they spell is what the scan looks for elsewhere.
+/// The facade, the model harness and recorded histories: what they spell is what the scan looks for
+/// elsewhere, or belongs to tests.
 pub(crate) fn is_facade(name: &str) -> bool {
     let home = "crates/primitives/src/";
-    name.strip_prefix(home)
-        .is_some_and(|rest| rest.starts_with("sync") || rest.starts_with("model"))
+    name.strip_prefix(home).is_some_and(|rest| {
+        rest.starts_with("sync") || rest.starts_with("model") || rest == "history.rs"
+    })
 }
 
 fn module_files(parent: &Path, module: &str) -> [PathBuf; 2] {

@@ -179,7 +179,10 @@ impl Compile {
 pub(crate) fn main(workspace: &Workspace, names: &[String], times: u32) -> Result<ExitCode> {
     let mut steps = Steps::new("test --planted");
     let mut count = Count::default();
-    for package in workspace.choose(names, false)? {
+    let mut packages = workspace.choose(names, false)?;
+    // An example plants its mistakes in its tests, where its readers look for them.
+    packages.retain(|package| !workspace.is_downstream(package));
+    for package in packages {
         let mut bugs = Vec::new();
         let listed = steps.step(format!("{} faults listed", package.name), || {
             bugs = read(package)?;
@@ -431,7 +434,7 @@ fn catch(
 
 /// The same by cargo alone, which compiles everything anew.
 fn again(package: &Package, bug: &Bug, by: &Catcher) -> String {
-    let loom = if bug.build == Kind::Loom { "--cfg loom " } else { "" };
+    let loom = if bug.build == Kind::Loom { format!("{} ", cargo::LOOM) } else { String::new() };
     let mut words = vec![
         format!("RUSTFLAGS='{loom}--cfg bug=\"{}\"'", bug.name),
         format!("cargo test -p {}", package.name),

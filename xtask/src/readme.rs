@@ -125,12 +125,15 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 /// Processes of a case in every run but a quick one, at the least.
 const PROCESSES: u32 = 5;
 
-/// The cases of one crate, and the command that measured them: the report tells it by how often.
+/// The cases of one crate, and the command that measured them: the report tells it by how often, and by
+/// whether instructions were counted.
 fn of_crate(mut report: Report, name: &str) -> Result<Report> {
     report.cases.retain(|case| case.owner == name);
     let most = report.cases.iter().flat_map(|case| &case.engines).map(|engine| engine.processes);
     let Some(most) = most.max() else { bail!("the report has no case of a crate `{name}`") };
-    let quick = if most < PROCESSES { " --quick" } else { "" };
+    let counted =
+        report.cases.iter().flat_map(|case| &case.engines).any(|e| e.instructions.is_some());
+    let quick = if most < PROCESSES && !counted { " --quick" } else { "" };
     report.command = Some(format!("cargo xtask bench {name}{quick}"));
     Ok(report)
 }
@@ -161,8 +164,10 @@ fn pages(workspace: &Workspace) -> Vec<PathBuf> {
     pages
 }
 
-fn records(workspace: &Workspace, name: &str) -> Result<Report> {
-    load(&workspace.root.join("benches/records").join(format!("{name}.json")))
+/// A record, unless nothing was recorded yet.
+fn records(workspace: &Workspace, name: &str) -> Result<Option<Report>> {
+    let path = workspace.root.join("benches/records").join(format!("{name}.json"));
+    if path.exists() { load(&path).map(Some) } else { Ok(None) }
 }
 
 fn load(path: &Path) -> Result<Report> {
@@ -174,8 +179,8 @@ fn load(path: &Path) -> Result<Report> {
     Ok(report)
 }
 
-/// `text` with every table rendered anew, and how many there are.
-fn render(text: &str, records: impl Fn(&str) -> Result<Report>) -> Result<(String, usize)> {
+/// `text` with every table rendered anew, and how many there are. Without a record a table is empty.
+fn render(text: &str, records: impl Fn(&str) -> Result<Option<Report>>) -> Result<(String, usize)> {
     let mut out = String::new();
     let mut count = 0;
     let mut rest = text;
@@ -187,7 +192,10 @@ fn render(text: &str, records: impl Fn(&str) -> Result<Report>) -> Result<(Strin
         let mut words = marker.split_whitespace();
         let name = words.next().context("a marker names no record")?;
         let globs: Vec<_> = words.collect();
-        let table = table(&records(name)?, &globs).with_context(|| marker.to_owned())?;
+        let table = match records(name)? {
+            Some(record) => table(&record, &globs).with_context(|| marker.to_owned())?,
+            None => String::new(),
+        };
         write!(out, "{before}{OPEN}{marker}{OPEN_END}\n{table}{CLOSE}")?;
         rest = after;
         count += 1;
@@ -259,8 +267,8 @@ fn beside(case: &Case) -> (f64, String) {
             None if engine.error.is_some() => (f64::INFINITY, format!("{label}: error")),
             None => (f64::INFINITY, label),
         };
-        if let Some(instructions) = engine.instructions {
-            let _ = write!(shown, ", {} I", short(instructions));
+        if let Some(instructions) = counted(engine.instructions) {
+            let _ = write!(shown, ", {instructions}");
         }
         match peers.iter_mut().find(|peer| peer.0 == engine.name) {
             Some(peer) if order < peer.1 => *peer = (&engine.name, order, shown),
@@ -274,11 +282,13 @@ fn beside(case: &Case) -> (f64, String) {
     (worst, shown.join("<br>"))
 }
 
+/// A count of instructions; none where it is no more than the empty loop's, or was another thread's.
+fn counted(instructions: Option<f64>) -> Option<String> {
+    instructions.filter(|count| *count >= 0.05).map(|count| format!("{} I", short(count)))
+}
+
 fn figures(median_ns: Option<f64>, instructions: Option<f64>) -> String {
-    let parts = [
-        median_ns.map(|ns| format!("{} ns", short(ns))),
-        instructions.map(|count| format!("{} I", short(count))),
-    ];
+    let parts = [median_ns.map(|ns| format!("{} ns", short(ns))), counted(instructions)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -327,7 +337,7 @@ mod tests {
           {"engine":"peer","config":"default","metric":"time","ratio":0.5,"lo":0.4,"hi":0.6}]}]}"#;
 
     fn rendered(text: &str) -> String {
-        let load = |_: &str| Ok(serde_json::from_str::<Report>(RECORD)?);
+        let load = |_: &str| Ok(Some(serde_json::from_str::<Report>(RECORD)?));
         render(text, load).expect("renders").0
     }
 
@@ -355,8 +365,16 @@ mod tests {
     }
 
     #[test]
+    fn without_a_record_there_are_no_numbers() {
+        let (empty, tables) =
+            render("<!-- measured: r -->\n| 1.5 |\n<!-- /measured -->", |_| Ok(None))
+                .expect("renders");
+        assert_eq!((&*empty, tables), ("<!-- measured: r -->\n<!-- /measured -->", 1));
+    }
+
+    #[test]
     fn a_selector_without_cases_and_an_open_marker_are_errors() {
-        let load = |_: &str| Ok(serde_json::from_str::<Report>(RECORD)?);
+        let load = |_: &str| Ok(Some(serde_json::from_str::<Report>(RECORD)?));
         for text in ["<!-- measured: r h/* -->\n<!-- /measured -->", "<!-- measured: r g/* -->\n"] {
             assert!(render(text, load).is_err(), "{text}");
         }

@@ -238,7 +238,7 @@ fn thread(workspace: &Workspace, nightly: &str, packages: &[&Package]) -> Result
 }
 
 fn reclamation(workspace: &Workspace, nightly: &str, packages: &[&Package]) -> Result<Outcome> {
-    let build = sanitized(nightly, ADDRESS).flags(&["--cfg loom"]);
+    let build = sanitized(nightly, ADDRESS).flags(&[cargo::LOOM]);
     let models = loom::find(workspace, packages, &build, "fn loom_reclaim_")?;
     let mut ran = 0;
     for model in models.iter().filter(|m| last_part(&m.name).starts_with("loom_reclaim_")) {

@@ -2,7 +2,8 @@
 //!
 //! Per crate: debug with every feature, and release with every feature but the counters of `stats`
 //! (what users run), each with unit, integration, property and doc tests; then the loom models at
-//! preemption bound 2, the tests of `benches`, and every benchmark row once.
+//! preemption bound 2, the models of many threads under shuttle, the tests of `benches`, and every
+//! benchmark row once.
 //!
 //! What does not depend on the optimiser runs once: compile-fail tests (ignored in release), and
 //! the tests of this tool. The benchmarks are built once, for their tests and for their rows, with
@@ -11,7 +12,7 @@
 use crate::cargo::{Build, Package, TOOLS, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, passed};
-use crate::{bench, loom, planted};
+use crate::{bench, loom, planted, shuttle};
 use anyhow::{Result, bail};
 use std::process::{Command, ExitCode};
 
@@ -58,7 +59,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         }
     }
     let crates: Vec<_> = packages.iter().copied().filter(|p| !TOOLS.contains(&&*p.name)).collect();
-    loom::run_models(&mut steps, &workspace, &crates, 2, &mut total);
+    loom::run_models(&mut steps, &workspace, &crates, 2, loom::Which::All, &mut total);
+    shuttle::run_models(&mut steps, &workspace, &crates, &mut total);
     if args.crates.is_empty() {
         steps.step("benches, unit tests and the runner's", || {
             bench::fetch(&workspace)?;

@@ -226,7 +226,9 @@ fn check_record(
     let mut holes = Vec::new();
     for (key, _) in touched.iter().filter(|(key, _)| !known.contains(key)) {
         let file = &key.0;
-        let scanned = folders.iter().any(|folder| file.starts_with(folder));
+        // Examples have models, and mistakes for them to find, in their test modules.
+        let scanned =
+            folders.iter().any(|folder| file.starts_with(folder)) && !file.contains("/examples/");
         if scanned && !orderings::is_test_file(file) && !orderings::is_facade(file) {
             holes.push(format!("{file}:{}:{}: {} was executed, not scanned", key.1, key.2, key.3));
         }
