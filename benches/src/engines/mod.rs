@@ -21,6 +21,7 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use allocator_api2::alloc::Allocator;
@@ -34,6 +35,10 @@ pub mod block_class;
 pub mod boxes;
 pub mod bump_scope;
 pub mod bumpalo;
+pub mod channels;
+pub mod concurrent_queue;
+pub mod counters;
+pub mod crossbeam_queue;
 pub mod dynstack;
 pub mod free_list;
 pub mod generational_arena;
@@ -44,10 +49,15 @@ pub mod jemalloc;
 pub mod leases;
 pub mod lifo;
 pub mod linear;
+pub mod locked;
+pub mod lockfree;
 pub mod mimalloc;
 pub mod multitude;
 pub mod null;
 pub mod oxc;
+pub mod queues;
+pub mod ringbuf;
+pub mod rtrb;
 pub mod scoped_arena;
 pub mod scratch;
 pub mod shared;
@@ -58,6 +68,7 @@ pub mod slots;
 pub mod snmalloc;
 pub mod stack;
 pub mod stack_allocator;
+pub mod stacks;
 pub mod thunderdome;
 pub mod typed_arena;
 
@@ -68,7 +79,8 @@ pub struct About {
     pub name: &'static str,
     /// `default`, `min-align-8` ….
     pub config: &'static str,
-    /// The package in `Cargo.lock` whose version is printed, or `libc` for the system's.
+    /// The package in `Cargo.lock` whose version is printed, `libc` for the system's, `std` for the
+    /// compiler's.
     pub package: &'static str,
     /// Why this configuration, in one line.
     pub why: &'static str,
@@ -212,27 +224,42 @@ impl EngineSpec {
     }
 }
 
-/// Returns the version of a package as `Cargo.lock` has it, or of the running C library for `libc`.
+/// Returns the version of a package as `Cargo.lock` has it, of the running C library for `libc`, or of
+/// the compiler for `std`.
 ///
 /// # Panics
 ///
 /// Panics when the lock file has no such package: an adapter misnames its crate.
 #[must_use]
 pub fn version_of(package: &str) -> &'static str {
-    const LOCK: &str = include_str!("../../../Cargo.lock");
     if package == "libc" {
         static SYSTEM: OnceLock<String> = OnceLock::new();
         return SYSTEM.get_or_init(glibc::version);
     }
-    LOCK.split("[[package]]")
-        .filter_map(|entry| {
+    if package == "std" {
+        return env!("BENCH_RUSTC").split(' ').nth(1).unwrap_or_default();
+    }
+    let version = locked().get(package);
+    version.unwrap_or_else(|| panic!("package {package} is not in Cargo.lock"))
+}
+
+/// The packages of `Cargo.lock` with their versions, of several the lowest.
+///
+/// Read once: a process describes each engine of each case before it looks for its own.
+fn locked() -> &'static HashMap<&'static str, &'static str> {
+    const LOCK: &str = include_str!("../../../Cargo.lock");
+    static LOCKED: OnceLock<HashMap<&str, &str>> = OnceLock::new();
+    LOCKED.get_or_init(|| {
+        let mut locked = HashMap::new();
+        for entry in LOCK.split("[[package]]") {
             let mut fields = entry.lines().filter_map(|line| line.split_once(" = "));
-            let name = fields.find(|(key, _)| *key == "name")?.1.trim_matches('"');
-            let version = fields.find(|(key, _)| *key == "version")?.1.trim_matches('"');
-            (name == package).then_some(version)
-        })
-        .next()
-        .unwrap_or_else(|| panic!("package {package} is not in Cargo.lock"))
+            let mut field = |name| Some(fields.find(|(key, _)| *key == name)?.1.trim_matches('"'));
+            if let (Some(name), Some(version)) = (field("name"), field("version")) {
+                locked.entry(name).or_insert(version);
+            }
+        }
+        locked
+    })
 }
 
 /// Applies a generic `fn<R: Region>() -> EngineSpec` to every configuration of every bump peer.

@@ -7,9 +7,10 @@
 //! and generated files is that of the whole. Debug builds, which only check answers, read a
 //! sixteenth of that.
 
-use super::metadata;
+use super::{cache, fingerprint, metadata, write_whole};
 use anyhow::{Context, Result, ensure};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use std::{ffi::OsStr, fs, path::PathBuf, sync::OnceLock};
 use walkdir::WalkDir;
 
@@ -76,6 +77,25 @@ pub fn sources() -> &'static Sources {
 /// Where packages are missing (the message says what to run), files cannot be read, or all of
 /// them hold less than [`FLOOR_BYTES`].
 pub fn load() -> Result<Sources> {
+    // A file that has gone since the choice was kept: what is missing, a fresh choice says.
+    kept().and_then(|choice| read(&choice).ok()).map_or_else(|| read(&keep(choose()?)), Ok)
+}
+
+/// Which files are the sample, and of what.
+///
+/// Packages do not change under their versions, and finding all files takes longer than reading the
+/// sample, so the choice is kept under `target/bench/input`, named after what it depends on.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Choice {
+    files: Vec<Found>,
+    /// In [`PARTS`].
+    stride: usize,
+    all_files: usize,
+    all_bytes: u64,
+    packages: usize,
+}
+
+fn choose() -> Result<Choice> {
     let packages = metadata::packages()?;
     let mut list = Vec::new();
     for (package, folder) in &packages {
@@ -91,8 +111,31 @@ pub fn load() -> Result<Sources> {
         list.len()
     );
     let stride = stride(&list);
+    let files = sample(&list, stride).cloned().collect();
+    Ok(Choice { files, stride, all_files: list.len(), all_bytes, packages: packages.len() })
+}
+
+/// Where a choice is kept: its name has the packages, the size of the sample, and how it is chosen.
+fn place() -> Result<PathBuf> {
+    let parts = [metadata::raw()?.as_bytes(), &SAMPLE_FLOOR_BYTES.to_le_bytes(), b"1"];
+    Ok(cache("input").join(format!("sources-{:016x}.json", fingerprint(&parts))))
+}
+
+fn kept() -> Option<Choice> {
+    serde_json::from_str(&fs::read_to_string(place().ok()?).ok()?).ok()
+}
+
+/// A choice that cannot be kept costs the next process the search, no more.
+fn keep(choice: Choice) -> Choice {
+    if let (Ok(place), Ok(text)) = (place(), serde_json::to_string(&choice)) {
+        drop(write_whole(&place, text.as_bytes()));
+    }
+    choice
+}
+
+fn read(choice: &Choice) -> Result<Sources> {
     let mut files = Vec::new();
-    for found in sample(&list, stride) {
+    for found in &choice.files {
         let bytes = fs::read(&found.path).with_context(|| found.path.display().to_string())?;
         // Some packages carry files that are wrong on purpose; they are left out of the sample.
         if let Ok(text) = String::from_utf8(bytes) {
@@ -101,13 +144,13 @@ pub fn load() -> Result<Sources> {
     }
     let bytes = files.iter().map(|source| source.text.len() as u64).sum();
     let longest_bytes = files.iter().map(|source| source.text.len()).max().unwrap_or(0);
-    let (all_files, packages) = (list.len(), packages.len());
+    let &Choice { stride, all_files, all_bytes, packages, .. } = choice;
     let stride = stride as f64 / PARTS as f64;
     Ok(Sources { files, bytes, longest_bytes, stride, all_files, all_bytes, packages })
 }
 
 /// A source file that was found but not read.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Found {
     name: String,
     path: PathBuf,
@@ -172,7 +215,11 @@ mod tests {
         assert!(sources.bytes >= SAMPLE_FLOOR_BYTES * 9 / 10, "{sources}");
         assert!(sources.all_bytes >= FLOOR_BYTES, "{sources}");
         assert!(sources.files.is_sorted_by(|a, b| a.name < b.name));
-        let again = load().unwrap();
-        assert!(sources.files.iter().map(|f| &f.name).eq(again.files.iter().map(|f| &f.name)));
+        // What was kept is what is found, and a second look finds the same.
+        let found = choose().unwrap();
+        assert!(kept().is_none_or(|kept| kept == found));
+        let fresh = read(&found).unwrap();
+        assert!(sources.files.iter().map(|f| &f.name).eq(fresh.files.iter().map(|f| &f.name)));
+        assert_eq!((sources.bytes, sources.longest_bytes), (fresh.bytes, fresh.longest_bytes));
     }
 }

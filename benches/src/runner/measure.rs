@@ -240,7 +240,13 @@ impl Session {
     }
 
     fn tails(&mut self, case: &Case, data: &mut Data, share: Duration, step: &mut dyn FnMut(&str)) {
+        let began = Instant::now();
         for process in 0..self.budget.processes {
+            // As for times: two processes at least, and a third where it fits.
+            let used = began.elapsed();
+            if self.budget.limits.is_some() && process >= 2 && used + used / process > share {
+                return;
+            }
             step(&format!("tail, process {} of {}", process + 1, self.budget.processes));
             let limit_ms =
                 u64::try_from((share / self.budget.processes).as_millis()).unwrap_or(u64::MAX);
@@ -258,7 +264,8 @@ impl Session {
     }
 
     /// Resident memory and page faults, a process for each engine, and allocator calls, all in one;
-    /// two processes at a time.
+    /// a process for each CPU, but one at a time where its threads are pinned: two would wait for
+    /// each other's.
     fn counts(&mut self, case: &Case, data: &mut Data, step: &mut dyn FnMut(&str)) {
         step("memory and allocator calls");
         let sample_ns = self.budget.sample_ns / 2;
@@ -271,7 +278,7 @@ impl Session {
             let memory = (vec![engine], Flavour::Plain, Task::Memory { sample_ns });
             work.extend((0..self.budget.memory_processes).map(|_| memory.clone()));
         }
-        let width = threads::cpus().len().min(4);
+        let width = if case.threads > 1 { 1 } else { threads::cpus().len().min(4) };
         let answers = in_parallel(&work, width, |(engines, flavour, task)| {
             self.counted(case, engines, *flavour, *task)
         });

@@ -34,6 +34,14 @@ pub fn quarry_bench_measured(engine: &mut dyn Engine, rounds: u64) -> u64 {
     engine.run(rounds)
 }
 
+/// The same for a thread that works while the measured one waits: callgrind's mark is of one thread,
+/// and it counts between those of all whose symbols begin with [`MEASURED`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub fn quarry_bench_measured_member(work: &mut dyn FnMut()) {
+    work();
+}
+
 /// Symbol of [`quarry_bench_measured`].
 pub const MEASURED: &str = "quarry_bench_measured";
 

@@ -20,3 +20,23 @@ pub(super) fn digest(text: &[u8]) -> u64 {
     };
     (text.len() as u64) << 16 | u64::from(*first) << 8 | u64::from(*last)
 }
+
+/// Calls `each` with every word of a text: letters, digits and underscores that stand together.
+#[inline]
+pub(super) fn words<'t>(text: &'t [u8], mut each: impl FnMut(&'t [u8])) {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut start = None;
+    for (at, &byte) in text.iter().enumerate() {
+        match (start, is_part(byte)) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                each(&text[from..at]);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(from) = start {
+        each(&text[from..]);
+    }
+}

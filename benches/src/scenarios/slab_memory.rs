@@ -151,7 +151,7 @@ impl<S: Slots<Value>> Engine for Peak<S> {
 }
 
 /// Asks allocators to return to the system what is free in them.
-fn give_back() {
+pub(super) fn give_back() {
     // SAFETY: takes a plain value; allocators may be called at any time.
     unsafe { libc::malloc_trim(0) };
     // SAFETY: as above.

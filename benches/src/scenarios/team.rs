@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 use super::checksum::fold;
+use crate::runner::worker::quarry_bench_measured_member;
 use crate::threads;
 
 /// What a team does: the state that its members share.
@@ -77,16 +78,22 @@ impl Desk {
 impl Team {
     /// Starts `count` threads, the `index`-th pinned to the `index`-th CPU (round and round).
     pub fn new<W: Work>(count: usize, work: W) -> Self {
+        Self::on(threads::cpus().len(), count, work)
+    }
+
+    /// As [`new`](Self::new), on the first `cpus` CPUs of those there are.
+    pub fn on<W: Work>(cpus: usize, count: usize, work: W) -> Self {
+        let cpus = cpus.min(threads::cpus().len());
         let order = Order { run: 0, rounds: None, busy: count, sums: vec![0; count] };
         let desk =
             Arc::new(Desk { order: Mutex::new(order), wake: Condvar::new(), done: Condvar::new() });
-        let shared = Arc::new((work, Gate::new(count)));
+        let shared = Arc::new((work, Gate::new(count, cpus)));
         let members = (0..count)
             .map(|index| {
                 let (desk, shared) = (Arc::clone(&desk), Arc::clone(&shared));
                 thread::spawn(move || {
                     let _alarm = AbortOnPanic;
-                    threads::pin(index);
+                    threads::pin(index % cpus);
                     serve(&desk, &shared.0, &shared.1, index);
                 })
             })
@@ -156,12 +163,14 @@ fn serve<W: Work>(desk: &Desk, work: &W, gate: &Gate, index: usize) {
             }
         };
         gate.meet(|| {});
-        for round in 1..=rounds {
-            sum = work.round(&mut state, round == rounds);
-            // SAFETY: the last to arrive runs this while all others wait at the gate, whose edges
-            // order it after their rounds and before their next ones.
-            gate.meet(|| unsafe { work.between() });
-        }
+        quarry_bench_measured_member(&mut || {
+            for round in 1..=rounds {
+                sum = work.round(&mut state, round == rounds);
+                // SAFETY: the last to arrive runs this while all others wait at the gate, whose edges
+                // order it after their rounds and before their next ones.
+                gate.meet(|| unsafe { work.between() });
+            }
+        });
     }
 }
 
@@ -171,6 +180,8 @@ fn serve<W: Work>(desk: &Desk, work: &W, gate: &Gate, index: usize) {
 #[derive(Debug)]
 struct Gate {
     count: usize,
+    /// Each has a CPU of its own.
+    spin: bool,
     arrived: AtomicUsize,
     /// Counts meetings.
     meeting: AtomicUsize,
@@ -180,8 +191,13 @@ impl Gate {
     /// Spins before the first yield: a few microseconds.
     const SPINS: usize = 1000;
 
-    fn new(count: usize) -> Self {
-        Self { count, arrived: AtomicUsize::new(0), meeting: AtomicUsize::new(0) }
+    fn new(count: usize, cpus: usize) -> Self {
+        Self {
+            count,
+            spin: count <= cpus,
+            arrived: AtomicUsize::new(0),
+            meeting: AtomicUsize::new(0),
+        }
     }
 
     fn meet(&self, alone: impl FnOnce()) {
@@ -201,7 +217,7 @@ impl Gate {
         let mut spins = 0;
         // ORD[gate-open] Acquire ← Release above.
         while self.meeting.load(Acquire) == meeting {
-            if spins < Self::SPINS && self.count <= threads::cpus().len() {
+            if self.spin && spins < Self::SPINS {
                 spins += 1;
                 core::hint::spin_loop();
             } else {
@@ -266,9 +282,9 @@ mod tests {
 
     #[test]
     fn rounds_and_what_stands_between_them_never_overlap() {
-        for count in [1, 2, 4] {
+        for (cpus, count) in [(1, 1), (1, 2), (2, 2), (2, 4), (usize::MAX, 4)] {
             let cells = (0..count).map(|_| UnsafeCell::new(0)).collect();
-            let mut team = Team::new(count, Adding { cells, total: UnsafeCell::new(0) });
+            let mut team = Team::on(cpus, count, Adding { cells, total: UnsafeCell::new(0) });
             let expected = |rounds: u64| {
                 let total = rounds * count as u64;
                 (0..count).fold(0, |sum, _| fold(sum, total))
