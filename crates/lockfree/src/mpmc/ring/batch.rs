@@ -78,13 +78,13 @@ impl<T> MpmcRing<T> {
             return Ok(0);
         }
         let run = self.claim_free(want).map_err(|refused| refused.with(()))?;
-        let mut filling = Filling { ring: self, next: run.start, left: run.len() };
+        let mut filling = Filling { ring: self, start: run.start, claimed: run.len(), filled: 0 };
         let (straight, wrapped) = self.slots_of(run);
         if filling.fill(straight, items) && !wrapped.is_empty() {
-            filling.next = self.shape().first_of_next_lap(run.start);
+            filling.goes_on_in_the_next_lap();
             filling.fill(wrapped, items);
         }
-        Ok(run.len() - filling.left)
+        Ok(run.len() - filling.left())
     }
 
     /// Puts values behind all others, as many as there is room for, in one run.
@@ -336,31 +336,53 @@ fn empty<T>(slots: &[Slot<T>], room: &mut [MaybeUninit<T>], mut stamp: u64) {
 /// Slots of a batch that were claimed and not yet filled: given back if no value comes for them.
 struct Filling<'r, T> {
     ring: &'r MpmcRing<T>,
-    next: u64,
-    left: usize,
+    /// The position of the first slot in this lap.
+    start: u64,
+    /// Slots from there on that are the batch's.
+    claimed: usize,
+    /// Slots from there on that have their values, all of them in this lap.
+    filled: usize,
 }
 
 impl<T> Filling<'_, T> {
-    /// Fills slots in turn; returns whether there were values for all.
+    /// Fills the slots of this lap in turn; returns whether there were values for all.
     #[inline(always)]
     fn fill(&mut self, slots: &[Slot<T>], items: &mut impl Iterator<Item = T>) -> bool {
-        for slot in slots {
-            let Some(value) = items.next() else { return false };
-            // SAFETY: 1. the position is ours, and its stamp was free; 2. free slots hold no value.
-            unsafe { slot.put(value) };
-            slot.stamp_as(full(self.next));
-            self.next = Shape::<T>::further(self.next);
-            self.left -= 1;
-        }
+        // By fours, which needs less counting; one count, and not the position and what is left, so
+        // that there is less to keep up to date for an iterator that may panic.
+        let (fours, few) = slots.as_chunks::<4>();
+        fours.iter().all(|[a, b, c, d]| {
+            self.put(a, items) && self.put(b, items) && self.put(c, items) && self.put(d, items)
+        }) && few.iter().all(|slot| self.put(slot, items))
+    }
+
+    /// Fills the next slot; returns whether there was a value for it.
+    #[inline(always)]
+    fn put(&mut self, slot: &Slot<T>, items: &mut impl Iterator<Item = T>) -> bool {
+        let Some(value) = items.next() else { return false };
+        // SAFETY: 1. the position is ours, and its stamp was free; 2. free slots hold no value.
+        unsafe { slot.put(value) };
+        slot.stamp_as(full(Shape::<T>::further_by(self.start, self.filled as u64)));
+        self.filled += 1;
         true
+    }
+
+    fn goes_on_in_the_next_lap(&mut self) {
+        self.start = self.ring.shape().first_of_next_lap(self.start);
+        self.claimed -= self.filled;
+        self.filled = 0;
+    }
+
+    fn left(&self) -> usize {
+        self.claimed - self.filled
     }
 }
 
 impl<T> Drop for Filling<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.left > 0 {
-            self.ring.give_back(self.next, self.left);
+        if self.left() > 0 {
+            self.ring.give_back(self.ring.shape().advance(self.start, self.filled), self.left());
         }
     }
 }
