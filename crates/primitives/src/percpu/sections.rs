@@ -404,3 +404,6 @@ impl<T> fmt::Debug for Sections<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
