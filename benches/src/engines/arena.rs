@@ -23,6 +23,10 @@ pub struct WithCapacity(Inner);
 #[derive(Debug)]
 pub struct NoCache(Inner);
 
+/// An arena for who minds the most memory held: smaller chunks at most, and none left to the thread.
+#[derive(Debug)]
+pub struct Lean(Inner<8>);
+
 macro_rules! region {
     ($engine:ident $(<const $align:ident>)?, $about:expr, |$bytes:ident| $make:expr) => {
         impl$(<const $align: usize>)? Region for $engine$(<$align>)? {
@@ -87,6 +91,15 @@ region!(
     NoCache,
     ("no-cache", "leaves no chunk to its thread: what the cache of first chunks is worth"),
     |_bytes| Inner::with_config(ArenaConfig::new().thread_cache(false))
+);
+
+region!(
+    Lean,
+    ("lean", "minimum alignment 8, chunks of 128 KiB to 1 MiB, none left to the thread"),
+    |_bytes| {
+        let config = ArenaConfig::new().first_chunk_bytes(128 << 10).max_chunk_bytes(1 << 20);
+        Inner::with_config(config.thread_cache(false))
+    }
 );
 
 macro_rules! backing {

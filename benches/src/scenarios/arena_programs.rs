@@ -19,6 +19,10 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn json_dom() -> Case {
-    let ours = vec![json::region::<arena::New<1>>(), json::region::<arena::New<8>>().primary()];
+    let ours = vec![
+        json::region::<arena::New<1>>(),
+        json::region::<arena::New<8>>().primary(),
+        json::region::<arena::Lean>(),
+    ];
     json::case("arena/json-dom/metadata", "alloc-arena", ours)
 }

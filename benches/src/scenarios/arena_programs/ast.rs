@@ -60,6 +60,7 @@ pub(super) fn case() -> Case {
                 .configured("per-file", "an arena made for each file")
                 .primary(),
             kept::<arena::New<8>>().configured("reset", "one arena, reset after each file"),
+            fresh::<arena::Lean>(),
             fresh::<bumpalo::New>().configured("per-file", "an arena made for each file"),
             peer(kept::<bumpalo::New>(), "one arena, reset after each file"),
             peer(
