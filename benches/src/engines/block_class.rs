@@ -88,7 +88,7 @@ impl<const BYTES: usize> Region for Blocks<BYTES> {
     }
 
     #[inline]
-    unsafe fn end(mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+    unsafe fn end(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
         // SAFETY: the caller's promise, handed on; blocks beyond the class are the backing's.
         unsafe { self.release(blocks) };
     }

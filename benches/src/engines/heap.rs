@@ -182,7 +182,7 @@ impl<M: Malloc> Region for Heap<M> {
     }
 
     #[inline]
-    unsafe fn end(mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+    unsafe fn end(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
         // SAFETY: the caller's promise, handed on.
         unsafe { self.release(blocks) };
     }

@@ -121,13 +121,16 @@ pub trait Region: Sized + 'static {
     /// 2. None of them is used again.
     unsafe fn release(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>);
 
-    /// Ends the region and its last round: what dropping it does not free is freed first.
+    /// Ends the last round of a region that is dropped next: frees what that does not.
+    ///
+    /// By reference, so that a region is dropped where it was made, as at the end of a scope. Moved
+    /// there, one of 200 bytes would be read back whole, just after it was written in parts.
     ///
     /// # Safety
     ///
     /// As [`Region::release`].
     #[inline]
-    unsafe fn end(self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
+    unsafe fn end(&mut self, blocks: impl Iterator<Item = (NonNull<u8>, Layout)>) {
         let _ = blocks;
     }
 }

@@ -173,7 +173,7 @@ impl<R: Region, L: Load> Round for Fresh<R, L> {
 
     #[inline]
     fn round(&mut self, sum: bool) -> u64 {
-        let region = R::with_capacity(L::CAPACITY_BYTES);
+        let mut region = R::with_capacity(L::CAPACITY_BYTES);
         fill(&region, &self.layouts, &mut self.blocks);
         let sum = if sum {
             // SAFETY: this round's blocks beside the layouts they were asked with.

@@ -189,7 +189,7 @@ impl<R: Region> Round for Serve<R> {
         let mut total = 0;
         for request in 0..REQUESTS {
             let words = self.traffic.requests[request].clone();
-            let region = R::with_capacity(CAPACITY_BYTES);
+            let mut region = R::with_capacity(CAPACITY_BYTES);
             self.traffic.place(&region, words);
             if sum {
                 total = self.traffic.sum(total);
