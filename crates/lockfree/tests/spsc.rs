@@ -522,22 +522,24 @@ fn spsc_static_rings_survive_forgotten_ends() {
 
 #[test]
 fn tsan_spsc_values_cross_threads_in_order() {
-    const COUNT: u32 = 100_000;
     for capacity in [1, 3, 64] {
+        // As many hand-overs at each capacity: beside a busy stranger, every one costs a turn of the
+        // scheduler's.
+        let count = 1_000 * u32::try_from(capacity).unwrap();
         let (mut producer, mut consumer) = SpscRing::new(capacity);
         std::thread::scope(|scope| {
             let other = scope.spawn(move || {
                 let mut next = 0;
-                while next < COUNT {
+                while next < count {
                     let pushed = match next % 3 {
                         0 => usize::from(producer.push(Box::new(next)).is_ok()),
                         1 => {
-                            let mut some = (next..COUNT).take(7).map(Box::new);
+                            let mut some = (next..count).take(7).map(Box::new);
                             producer.push_batch(&mut some).unwrap_or(0)
                         }
                         _ => {
                             let mut chunk = producer.write_chunk(5);
-                            chunk.extend((next..COUNT).map(Box::new));
+                            chunk.extend((next..count).map(Box::new));
                             chunk.commit()
                         }
                     };
@@ -558,7 +560,7 @@ fn tsan_spsc_values_cross_threads_in_order() {
                     assert_eq!(Some(*number), expected.next());
                 }
             }
-            assert_eq!(expected.next(), Some(COUNT));
+            assert_eq!(expected.next(), Some(count));
             other.join().unwrap();
         });
     }
