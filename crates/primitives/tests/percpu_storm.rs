@@ -18,10 +18,12 @@ use percpu_common::{Random, allowed_cpus, id, pin, sections_here, token};
 
 const CAPACITY: usize = 7;
 const TOKENS: usize = 48;
-/// Stops early once it was storm enough.
+/// A storm lasts so long, and until it was storm enough.
 const LEAST: Duration = Duration::from_millis(900);
-const MOST: Duration = Duration::from_secs(30);
+/// One that is not enough by then never will be.
+const MOST: Duration = Duration::from_secs(100);
 const ABORTS: u64 = 1_000;
+const SIGNALS: u64 = 1_000;
 const SIGNAL_EVERY_NS: i64 = 47_000;
 
 // Whom a token belongs to: the stack, a thread (its number + 2), or for good to the stash of the signal handler.
@@ -123,6 +125,8 @@ impl Drop for Timer {
 fn worker(storm: &Storm, number: u32, threads: usize, tokens: Vec<usize>) -> (Vec<usize>, u64) {
     let me = number + 2;
     let mut held = tokens;
+    // One at least, however many the CPUs.
+    let most = (2 * TOKENS / threads).max(1);
     let mut adds = 0;
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(number + 1) << 32);
     // Slightly different periods, so that the threads' signals do not march in step.
@@ -130,7 +134,7 @@ fn worker(storm: &Storm, number: u32, threads: usize, tokens: Vec<usize>) -> (Ve
     while !storm.stop.load(Ordering::Relaxed) {
         for _ in 0..64 {
             let bits = random.next();
-            if bits & 1 == 0 && held.len() < 2 * TOKENS / threads {
+            if bits & 1 == 0 && held.len() < most {
                 held.extend(storm.pop(me));
             } else if let Some(token) = held.pop()
                 && let Err(back) = storm.push(token, me)
@@ -201,7 +205,8 @@ fn storm(shards: usize, mode: Mode) {
                 pin(tid, &[cpus[random.below(cpus.len())]]);
             }
             thread::sleep(Duration::from_micros(60));
-            let enough = mode == Mode::Atomic || storm.stack.stats().aborts > ABORTS + 50;
+            let aborted = mode == Mode::Atomic || storm.stack.stats().aborts > ABORTS + 50;
+            let enough = aborted && storm.handled.load(Ordering::SeqCst) > SIGNALS;
             if start.elapsed() > MOST || (enough && start.elapsed() > LEAST) {
                 break;
             }
@@ -238,7 +243,7 @@ fn storm(shards: usize, mode: Mode) {
         in_stack.len(),
         held.len()
     );
-    assert!(handled > 1_000, "{handled} signals make no storm");
+    assert!(handled > SIGNALS, "{handled} signals make no storm");
     if mode == Mode::Rseq {
         assert!(stats.aborts > ABORTS, "{} aborts: too few for a storm", stats.aborts);
     }
