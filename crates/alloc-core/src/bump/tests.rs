@@ -154,6 +154,13 @@ fn boundary_sizes() {
     assert_eq!(down::<1>(0x1000, 0x2000, largest), None);
     assert_eq!(down::<16>(0x10, 0x10, largest), None);
     assert_eq!(up(0x1000, 0x2000, largest), None);
+    let padded = Layout::from_size_align(10, 8).unwrap();
+    assert_eq!(up(0x1001, 0x1012, padded), Some(0x1008));
+    assert_eq!(up(0x1001, 0x1011, padded), None);
+    assert_eq!(up(0x1001, 0x1010, padded), None);
+    let byte = Layout::new::<u8>();
+    assert_eq!(down::<16>(0x1000, 0x1040, byte), Some(0x1030));
+    assert_eq!(down::<16>(0x1000, 0x1000, byte), None);
 }
 
 #[test]
