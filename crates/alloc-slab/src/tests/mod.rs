@@ -277,7 +277,12 @@ fn a_page_that_the_system_does_not_take_back_leaves_the_free_list() {
     // Asked directly: sanitizers put a `mlock` that does nothing before the C library's.
     // SAFETY: an address of the slab's; locking memory changes nothing of it.
     let refused = unsafe { libc::syscall(libc::SYS_mlock, middle, 1_usize) };
-    assert_eq!(refused, 0, "one page of memory may be locked");
+    if refused != 0 {
+        let error = std::io::Error::last_os_error();
+        assert!(matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOMEM)), "{error}");
+        std::eprintln!("not run: this process may not lock a page of memory ({error})");
+        return;
+    }
     slab.retain(|key, _| key.index() >= 64);
     assert_eq!((slab.trim(), slab.stats().released_pages), (0, 1));
     check(&slab);
