@@ -249,3 +249,26 @@ fn against(
     push("instructions", exact(our_row.instructions, row.instructions));
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::EngineSpec;
+    use crate::report::summary::harness_bound;
+    use crate::runner::canary::canaries;
+
+    #[test]
+    fn a_loop_of_more_than_a_third_of_ours_makes_a_row_harness_bound() {
+        let case = canaries().into_iter().find(|case| case.id == "canary/harness/bound").unwrap();
+        let bound = |null_ns| {
+            let gathered = |spec: &EngineSpec| {
+                let ns = if spec.role == Role::Null { null_ns } else { 9.0 };
+                let sample = Sample { sweep: 0, ns, cpu_ns: ns, handoff: [0.0; 2] };
+                Gathered { samples: vec![vec![sample]], ..Gathered::default() }
+            };
+            let engines = case.engines.iter().map(gathered).collect();
+            harness_bound(&row(&case, &Data { engines, ..Data::default() }))
+        };
+        assert!(bound(9.0) && bound(3.1) && !bound(2.9));
+    }
+}
