@@ -1,5 +1,6 @@
 //! What the recorder writes, against what was asked of it. The recorder is called directly: only
-//! these calls are recorded, and the tests take turns since one recording covers the process.
+//! these calls are recorded. One recording covers the process, so the tests take turns: a test calls
+//! the recorder during its own turn only.
 
 use super::*;
 use crate::trace::{Event, Kind, Trace, TraceError, summary::Summary};
@@ -69,9 +70,18 @@ impl Block {
     }
 }
 
-/// Records what `program` does.
+/// Waits until no other test calls the recorder.
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Records what `program` does, which is all that the test has the recorder do.
 fn record(program: impl FnOnce()) -> (Vec<u8>, Recorded) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    record_in(&turn(), program)
+}
+
+/// Records what `program` does in the turn of a test that calls the recorder before or after, too.
+fn record_in(_turn: &MutexGuard<'_, ()>, program: impl FnOnce()) -> (Vec<u8>, Recorded) {
     let file = File::default();
     let recording = Recording::start(file.clone()).unwrap();
     program();
@@ -214,7 +224,8 @@ fn threads_that_ended_have_recorded_everything() {
 fn a_live_thread_s_events_are_collected_at_the_stop() {
     let (done, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let mut worker = None;
-    let (bytes, _) = record(|| {
+    let turn = turn();
+    let (bytes, _) = record_in(&turn, || {
         let (worker_done, go_on) = (Arc::clone(&done), Arc::clone(&go_on));
         worker = Some(thread::spawn(move || {
             let block = Block::new(77, 1, false);
@@ -260,8 +271,9 @@ fn a_recording_starts_clean_after_another() {
 
 #[test]
 fn a_block_older_than_the_recording_is_left_out_and_counted() {
+    let turn = turn();
     let (mut grown, freed) = (Block::new(8, 1, false), Block::new(9, 1, false));
-    let (bytes, _) = record(|| {
+    let (bytes, _) = record_in(&turn, || {
         grown.resize(4000);
         freed.free();
     });
@@ -295,7 +307,7 @@ fn a_sink_that_allocates_neither_recurses_nor_shows() {
             Ok(())
         }
     }
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     let file = File::default();
     let recording = Recording::start(Greedy(file.clone())).unwrap();
     for _ in 0..BUFFER_RECORDS {
@@ -319,7 +331,7 @@ fn a_failing_sink_is_an_error_at_the_stop() {
             Ok(())
         }
     }
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     let full: fn() -> io::Result<usize> = || Err(io::ErrorKind::StorageFull.into());
     assert!(matches!(Recording::start(Full(1, full)), Err(StartError::Sink(_))));
     let recording = Recording::start(Full(2, full)).unwrap();
@@ -332,7 +344,7 @@ fn a_failing_sink_is_an_error_at_the_stop() {
 
 #[test]
 fn one_recording_at_a_time() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     let recording = Recording::start(io::sink()).unwrap();
     assert!(matches!(Recording::start(io::sink()), Err(StartError::Running)));
     drop(recording); // stops it
