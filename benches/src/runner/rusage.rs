@@ -68,23 +68,3 @@ fn status_bytes(key: &str) -> Option<f64> {
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024.0)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn touched_memory_is_seen_as_growth_and_faults() {
-        const BYTES: usize = 32 << 20;
-        let memory = Memory::baseline();
-        let faults = minor_faults();
-        let cpu = cpu_ns();
-        let mut block = vec![0u8; BYTES];
-        block.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
-        core::hint::black_box(&block);
-        let growth = memory.growth().expect("this system has /proc/self/status");
-        assert!(growth >= 0.9 * BYTES as f64, "grew by {growth}");
-        assert!(minor_faults() > faults);
-        assert!(cpu_ns() > cpu);
-    }
-}
