@@ -32,8 +32,8 @@ const SEED: u32 = 20_260_000;
 /// Coverage finds the canary's fault within this in seven of eight tries: where the program lies in
 /// memory decides too, so a seed alone repeats nothing. Chance alone does not find it in all tries.
 const CANARY_RUNS: u64 = 1_000_000;
-/// One in thirty thousand honest fuzzers misses this often.
-const CANARY_TRIES: u32 = 5;
+/// One in sixteen million honest fuzzers misses this often.
+const CANARY_TRIES: u32 = 8;
 /// As `release`, but for the fuzzer's own code in C++, which takes half as long to compile.
 const PROFILE: &str = "fuzz";
 const CANARY: &str = "canary";
