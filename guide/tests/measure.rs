@@ -2,6 +2,8 @@
 //! with one thread (`harness = false`): what others allocate would be counted, too. Optimised code
 //! leaves out what nobody looks at: hence the black boxes.
 
+#![expect(clippy::print_stdout, reason = "a program that says what it saw")]
+
 use core::hint::black_box;
 use guide::{Costs, counted, measure};
 use std::panic;
