@@ -18,7 +18,9 @@ const MET: u32 = 50;
 const MOST: Duration = Duration::from_secs(30);
 const SIGNAL_EVERY_NS: i64 = 20_000;
 
-// What the handler works on. Null: it does nothing.
+// What the handler works on. Null: it does nothing. All of it is of one thread, which the handler
+// interrupts: each side sees what the other did before in program order, and orderings only keep the
+// compiler to that.
 static SECTIONS: AtomicPtr<Sections<CountShard>> = AtomicPtr::new(core::ptr::null_mut());
 static AWAY: AtomicUsize = AtomicUsize::new(0);
 static MOVED: AtomicBool = AtomicBool::new(false);
@@ -26,12 +28,18 @@ static ABORTS: AtomicU64 = AtomicU64::new(0);
 
 /// Moves the thread that it interrupts to CPU `AWAY`, the first time, and notes the aborts until then.
 extern "C" fn on_signal(_: libc::c_int) {
+    // ORD Relaxed: this thread stored it before the system call that started the timer.
     // SAFETY: null, or a table that outlives the timer.
-    let Some(sections) = (unsafe { SECTIONS.load(Ordering::SeqCst).as_ref() }) else { return };
-    if !MOVED.load(Ordering::SeqCst) {
-        let _ = pin(AWAY.load(Ordering::SeqCst));
-        ABORTS.store(sections.aborts(), Ordering::SeqCst);
-        MOVED.store(true, Ordering::SeqCst);
+    let Some(sections) = (unsafe { SECTIONS.load(Ordering::Relaxed).as_ref() }) else { return };
+    // ORD Relaxed: of this thread, and nothing is read by it.
+    if !MOVED.load(Ordering::Relaxed) {
+        // ORD Relaxed: as `SECTIONS`.
+        let _ = pin(AWAY.load(Ordering::Relaxed));
+        // ORD Relaxed: the store of `MOVED` below publishes it.
+        ABORTS.store(sections.aborts(), Ordering::Relaxed);
+        // ORD[moved] Release → Acquire in the loop of the test: the aborts noted, and the move made,
+        // before it is told of.
+        MOVED.store(true, Ordering::Release);
     }
 }
 
@@ -43,23 +51,30 @@ fn a_section_that_starts_again_elsewhere_takes_the_shard_there() {
         eprintln!("not run: it takes restartable sequences and two CPUs");
         return;
     };
-    AWAY.store(*away, Ordering::SeqCst);
-    SECTIONS.store((&raw const sections).cast_mut(), Ordering::SeqCst);
+    // ORD Relaxed: the timer, whose signals make the handler look at them, is started by a system call
+    // of this thread after both.
+    AWAY.store(*away, Ordering::Relaxed);
+    SECTIONS.store((&raw const sections).cast_mut(), Ordering::Relaxed);
     let timer = Timer::start();
+    // ORD Relaxed: a counter; who added to it on another CPU was this thread.
     let at_home = || sections.shards()[*home].count.load(Ordering::Relaxed);
     let (mut adds, mut met, since) = (0, 0, Instant::now());
     while met < MET {
         assert!(since.elapsed() < MOST, "{met} signals met a section");
         pin(*home).unwrap();
-        MOVED.store(false, Ordering::SeqCst);
+        // ORD Relaxed: a signal that comes before finds it set, and does nothing; what it allows the
+        // handler is published already.
+        MOVED.store(false, Ordering::Relaxed);
         let mut before = at_home();
-        while !MOVED.load(Ordering::SeqCst) {
+        // ORD[moved] Acquire ← Release in `on_signal`: the aborts are read after this, not before.
+        while !MOVED.load(Ordering::Acquire) {
             before = at_home();
             assert!(sections.add(1), "every CPU has a shard");
             adds += 1;
         }
         // The last add was sent back to its start when its thread stood elsewhere already.
-        if sections.aborts() > ABORTS.load(Ordering::SeqCst) {
+        // ORD Relaxed: the loop above acquired it.
+        if sections.aborts() > ABORTS.load(Ordering::Relaxed) {
             assert_eq!(at_home(), before, "added where the thread was, not where it is");
             met += 1;
         }
@@ -128,8 +143,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // Its signals that are under way find nothing to work on.
-        SECTIONS.store(core::ptr::null_mut(), Ordering::SeqCst);
+        // ORD Relaxed: of this thread; its signals that are under way find nothing to work on.
+        SECTIONS.store(core::ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: made in `start`, deleted once.
         unsafe { libc::timer_delete(self.0) };
     }
