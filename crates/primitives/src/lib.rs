@@ -14,6 +14,7 @@ pub mod history;
 pub mod model;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub mod percpu;
+pub mod prefetch;
 pub mod sync;
 #[cfg(all(any(feature = "std", loom, shuttle), target_has_atomic = "64"))]
 pub mod thread_slots;

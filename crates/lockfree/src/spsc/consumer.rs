@@ -6,11 +6,16 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+use primitives::prefetch;
+
 use super::heap::Heap;
 use super::read_chunk::ReadChunk;
 use super::shared::{Shared, Storage, finish};
 use super::slots::Slots;
 use crate::PopError;
+
+/// How far ahead of a chunk values are fetched: as many lines as a processor has on their way at once.
+const READ_AHEAD_BYTES: usize = 12 * 64;
 
 /// The end of a ring that values come out of, oldest first.
 ///
@@ -333,15 +338,20 @@ impl<T, S: Storage> Consumer<T, S> {
     }
 
     /// How many slots are filled, but at most `max`; looks where the producer is only if what it
-    /// remembers is not enough.
+    /// remembers is not enough. Those that follow come into the cache meanwhile.
     #[inline]
     fn filled_of(&mut self, max: usize) -> usize {
         let mut filled = self.slots.between(self.head.addr(), self.tail);
-        if filled < max {
+        let looks = filled < max;
+        if looks {
             self.tail = self.shared().tail();
             filled = self.slots.between(self.head.addr(), self.tail);
         }
-        filled.min(max)
+        let len = filled.min(max);
+        for (start, bytes) in self.slots.ahead(self.head, (len, filled), READ_AHEAD_BYTES, looks) {
+            prefetch::to_read(start, bytes);
+        }
+        len
     }
 
     /// The slots of the ring, and the one to empty next.

@@ -4,11 +4,16 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use primitives::prefetch;
+
 use super::heap::Heap;
 use super::shared::{Shared, Storage, finish};
 use super::slots::Slots;
 use super::write_chunk::WriteChunk;
 use crate::PushError;
+
+/// How far ahead of a batch slots are fetched, which are in the consumer's cache.
+const WRITE_AHEAD_BYTES: usize = 8 * 64;
 
 /// The end of a ring that values go into.
 ///
@@ -285,15 +290,20 @@ impl<T, S: Storage> Producer<T, S> {
     }
 
     /// How many slots are vacant, but at most `max`; looks where the consumer is only if what it
-    /// remembers is not enough.
+    /// remembers is not enough. Those that follow come into the cache meanwhile.
     #[inline]
     fn vacant_of(&mut self, max: usize) -> usize {
         let mut vacant = self.vacant_up_to(self.head);
-        if vacant < max {
+        let looks = vacant < max;
+        if looks {
             self.head = self.shared().head();
             vacant = self.vacant_up_to(self.head);
         }
-        vacant.min(max)
+        let len = vacant.min(max);
+        for (start, bytes) in self.slots.ahead(self.tail, (len, vacant), WRITE_AHEAD_BYTES, looks) {
+            prefetch::to_write(start, bytes);
+        }
+        len
     }
 
     /// How many slots are vacant when the consumer is at `head`; the spare is not one of them.

@@ -15,6 +15,10 @@ use core::slice;
 use primitives::sync::MODELLED;
 use primitives::sync::cell::UnsafeCell;
 
+/// No more than this is asked for at once: who takes more at a time is far behind the first of it when
+/// the last of it comes.
+const MOST_FETCHED_BYTES: usize = 2048;
+
 /// The slots of one ring; a copy is in each handle.
 pub(super) struct Slots<T> {
     /// The first slot.
@@ -151,6 +155,32 @@ impl<T> Slots<T> {
         [(at, straight), (self.first.as_ptr(), count - straight)]
     }
 
+    /// What an end should ask its cache for when it hands out `len` of the `known` slots from `at` on that
+    /// are its own: two straight runs of slots, as addresses and bytes.
+    ///
+    /// They begin `distance` bytes ahead, so that who hands out one run after the other asks for each line
+    /// once; after a look `at` the other end (`anew`), what lies before that was not asked for either.
+    #[inline]
+    pub(super) fn ahead(
+        self,
+        at: *mut T,
+        (len, known): (usize, usize),
+        distance: usize,
+        anew: bool,
+    ) -> [(*mut T, usize); 2] {
+        if size_of::<T>() == 0 {
+            return [(at, 0); 2];
+        }
+        let ahead = distance.div_ceil(Self::STRIDE);
+        let from = if anew { 0 } else { ahead.min(known) };
+        let most = MOST_FETCHED_BYTES.div_ceil(Self::STRIDE);
+        let reach = (len + ahead).min(from + most);
+        let own = if cfg!(bug = "spsc-fetches-what-is-not-its-own") { reach } else { known };
+        let to = own.min(reach);
+        self.runs(self.advance(at, from), to - from)
+            .map(|(start, count)| (start, count * Self::STRIDE))
+    }
+
     /// I1: `at` is the position of a slot.
     #[inline]
     fn check(self, at: usize) {
@@ -274,5 +304,77 @@ impl<T> Slots<T> {
                 touch(self.watched(at.wrapping_byte_add(index * Self::STRIDE)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_FETCHED_BYTES, NonNull, Slots};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    const COUNT: usize = 100;
+
+    fn with_slots(test: impl FnOnce(Slots<u64>)) {
+        let mut memory = vec![0_u64; COUNT];
+        let first = NonNull::from(&mut memory[0]);
+        // SAFETY: 1. memory for so many values; 2. of at least two and at most `MOST`.
+        test(unsafe { Slots::new(first, COUNT) });
+    }
+
+    /// The indices of the slots that `Slots::ahead` names.
+    fn ahead(slots: Slots<u64>, at: usize, taken: (usize, usize), anew: bool) -> Vec<usize> {
+        let index = |at: *mut u64| (at.addr() - slots.first().addr()) / 8;
+        slots
+            .ahead(slots.advance(slots.first(), at), taken, 10 * 8, anew)
+            .into_iter()
+            .flat_map(|(start, bytes)| index(start)..index(start) + bytes / 8)
+            .collect()
+    }
+
+    #[test]
+    fn what_an_end_does_not_know_to_be_its_own_is_not_fetched() {
+        with_slots(|slots| {
+            for (at, known) in [(0, 0), (0, 1), (95, 4), (95, 30), (99, 99), (0, 99)] {
+                let own: Vec<_> = (at..at + known).map(|index| index % COUNT).collect();
+                for (len, anew) in [(0, true), (known / 2, false), (known, true), (known, false)] {
+                    let fetched = ahead(slots, at, (len, known), anew);
+                    assert!(
+                        fetched.iter().all(|index| own.contains(index)),
+                        "{fetched:?} of {known} from {at}"
+                    );
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn runs_one_after_the_other_fetch_each_slot_once() {
+        with_slots(|slots| {
+            let (at, known) = (70, 90);
+            let mut fetched = ahead(slots, at, (8, known), true);
+            for taken in (8..64).step_by(8) {
+                fetched.extend(ahead(slots, (at + taken) % COUNT, (8, known - taken), false));
+            }
+            assert_eq!(fetched, (at..at + 64 + 10).map(|index| index % COUNT).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn large_runs_fetch_their_beginning_only() {
+        let mut memory = vec![[0_u8; 256]; COUNT];
+        let first = NonNull::from(&mut memory[0]);
+        // SAFETY: as in `with_slots`.
+        let slots = unsafe { Slots::new(first, COUNT) };
+        let [(start, bytes), (_, round)] = slots.ahead(slots.first(), (90, 90), 768, true);
+        assert_eq!((start, bytes, round), (slots.first(), MOST_FETCHED_BYTES, 0));
+    }
+
+    #[test]
+    fn values_of_no_size_have_nothing_to_fetch() {
+        // SAFETY: 1. values of no size need no memory; 2. of at least two and at most `MOST`.
+        let slots = unsafe { Slots::<()>::new(NonNull::dangling(), COUNT) };
+        let [(_, bytes), (_, round)] = slots.ahead(slots.first(), (10, 50), 8, true);
+        assert_eq!((bytes, round), (0, 0));
     }
 }
