@@ -2,14 +2,17 @@
 //!
 //! A table stands between `<!-- measured: NAME GLOB… -->` and `<!-- /measured -->`: the cases of
 //! `benches/records/NAME.json` whose id matches one of the globs. A record is a `report.json` of
-//! `cargo xtask bench`: the cases of crate NAME without what no table needs (`--record FILE NAME`). `--check`
-//! only compares. Nobody writes a number into a README by hand.
+//! `cargo xtask bench`: the cases of crate NAME without what no table needs (`--record FILE NAME`). A case
+//! that is not done, because ours differed from itself by more than the control allows, is not recorded:
+//! the record and the tables say which. `--check` only compares: whoever writes a number into a table by
+//! hand is found out.
 
 use crate::cargo::Workspace;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
     /// Take crate NAME's cases of a report of `cargo xtask bench --json FILE` as
-    /// `benches/records/NAME.json` first.
+    /// `benches/records/NAME.json` first; without those that were not done.
     #[arg(long, num_args = 2, value_names = ["FILE", "NAME"])]
     record: Option<Vec<String>>,
 }
@@ -40,6 +43,9 @@ struct Report {
     command: Option<String>,
     machine: Machine,
     cases: Vec<Case>,
+    /// Cases of the report that were not done, and so are not among `cases`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    not_done: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +64,21 @@ struct Case {
     engines: Vec<Engine>,
     #[serde(default)]
     ratios: Vec<Ratio>,
+    /// Ours against a second instance of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aa: Option<Control>,
+}
+
+impl Case {
+    /// Whether ours agreed with itself, where that was measured.
+    fn done(&self) -> bool {
+        self.aa.as_ref().is_none_or(|aa| (number(&aa.ratio) - 1.0).abs() <= AA_TOLERANCE)
+    }
+
+    /// Whether the loop alone costs so much that time understates what ours gains.
+    fn harness_bound(&self) -> bool {
+        self.engines.iter().any(|engine| engine.harness_bound)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +94,21 @@ struct Engine {
     #[serde(default, skip_serializing)]
     processes: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    p999: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    goodput: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    above_100us: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allocs: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peak_bytes: Option<f64>,
+    /// Figures of the engine's own: `busy_share`, `bytes_kept` ….
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metrics: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    harness_bound: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
 }
 
@@ -87,6 +123,24 @@ struct Ratio {
     hi: Value,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Control {
+    ratio: Value,
+    lo: Value,
+    hi: Value,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// How far ours may be from itself before a case counts as not done; as in `benches`.
+const AA_TOLERANCE: f64 = 0.02;
+
+/// Behind the id of a case whose loop costs more than a third of ours.
+const HARNESS_BOUND: &str = " †";
+
 const OPEN: &str = "<!-- measured: ";
 const OPEN_END: &str = " -->";
 const CLOSE: &str = "<!-- /measured -->";
@@ -100,6 +154,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         let report = of_crate(load(Path::new(file))?, name)?;
         fs::write(&kept, serde_json::to_string_pretty(&report)? + "\n")?;
         println!("wrote {}", workspace.relative(&kept));
+        report.not_done.iter().for_each(|id| {
+            println!(
+                "  not recorded, since not done: {id} (ours differed from itself by over 2 %)"
+            );
+        });
     }
     let mut tables = 0;
     let mut findings = Vec::new();
@@ -131,6 +190,8 @@ fn of_crate(mut report: Report, name: &str) -> Result<Report> {
     report.cases.retain(|case| case.owner == name);
     let most = report.cases.iter().flat_map(|case| &case.engines).map(|engine| engine.processes);
     let Some(most) = most.max() else { bail!("the report has no case of a crate `{name}`") };
+    let undone: Vec<_> = report.cases.extract_if(.., |case| !case.done()).collect();
+    report.not_done = undone.into_iter().map(|case| case.id).collect();
     let counted =
         report.cases.iter().flat_map(|case| &case.engines).any(|e| e.instructions.is_some());
     let quick = if most < PROCESSES && !counted { " --quick" } else { "" };
@@ -167,7 +228,14 @@ fn pages(workspace: &Workspace) -> Vec<PathBuf> {
 /// A record, unless nothing was recorded yet.
 fn records(workspace: &Workspace, name: &str) -> Result<Option<Report>> {
     let path = workspace.root.join("benches/records").join(format!("{name}.json"));
-    if path.exists() { load(&path).map(Some) } else { Ok(None) }
+    if !path.exists() {
+        return Ok(None);
+    }
+    let record = load(&path)?;
+    if let Some(undone) = record.cases.iter().find(|case| !case.done()) {
+        bail!("{}: {} is not done, and no record", path.display(), undone.id);
+    }
+    Ok(Some(record))
 }
 
 fn load(path: &Path) -> Result<Report> {
@@ -206,20 +274,24 @@ fn render(text: &str, records: impl Fn(&str) -> Result<Option<Report>>) -> Resul
 
 /// One row per case, the ones we lose first.
 fn table(report: &Report, globs: &[&str]) -> Result<String> {
-    let chosen =
-        |case: &&Case| globs.is_empty() || globs.iter().any(|glob| matches(glob, &case.id));
+    let chosen = |id: &str| globs.is_empty() || globs.iter().any(|glob| matches(glob, id));
     let mut rows = Vec::new();
-    for case in report.cases.iter().filter(chosen) {
+    let mut bound = false;
+    for case in report.cases.iter().filter(|case| chosen(&case.id)) {
         let ours = case
             .engines
             .iter()
             .find(|engine| engine.role == "ours" && engine.primary)
             .with_context(|| format!("{}: no primary engine of ours", case.id))?;
         let (worst, beside) = beside(case);
-        let figures = figures(ours.median, ours.instructions);
-        rows.push((worst, format!("| `{}` | {} | {figures} | {beside} |\n", case.id, case.unit)));
+        let figures = figures(ours);
+        bound |= case.harness_bound();
+        let mark = if case.harness_bound() { HARNESS_BOUND } else { "" };
+        let Case { id, unit, .. } = case;
+        rows.push((worst, format!("| `{id}`{mark} | {unit} | {figures} | {beside} |\n")));
     }
-    if rows.is_empty() {
+    let undone: Vec<_> = report.not_done.iter().filter(|id| chosen(id)).collect();
+    if rows.is_empty() && undone.is_empty() {
         bail!("no case of the record matches");
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -233,8 +305,24 @@ fn table(report: &Report, globs: &[&str]) -> Result<String> {
     writeln!(
         out,
         "\nAbove 1 ours is faster; **bold** is a loss, *italic* is not resolved; best \
-         configuration of each peer.\n`{command}`, commit {commit}, {cpu}, {rustc}."
+         configuration of each peer."
     )?;
+    if bound {
+        writeln!(
+            out,
+            "†: the benchmark's own loop takes over a third of our time there, so a ratio of times is \
+             nearer to 1 than the allocators' own; instructions are without the loop."
+        )?;
+    }
+    if !undone.is_empty() {
+        let ids: Vec<_> = undone.into_iter().map(|id| format!("`{id}`")).collect();
+        writeln!(
+            out,
+            "Not done, since ours differed from itself by more than 2 %: {}.",
+            ids.join(", ")
+        )?;
+    }
+    writeln!(out, "`{command}`, commit {commit}, {cpu}, {rustc}.")?;
     Ok(out)
 }
 
@@ -267,8 +355,8 @@ fn beside(case: &Case) -> (f64, String) {
             None if engine.error.is_some() => (f64::INFINITY, format!("{label}: error")),
             None => (f64::INFINITY, label),
         };
-        if let Some(instructions) = counted(engine.instructions) {
-            let _ = write!(shown, ", {instructions}");
+        for figure in counted(engine.instructions).into_iter().chain(own(engine)) {
+            let _ = write!(shown, ", {figure}");
         }
         match peers.iter_mut().find(|peer| peer.0 == engine.name) {
             Some(peer) if order < peer.1 => *peer = (&engine.name, order, shown),
@@ -287,9 +375,30 @@ fn counted(instructions: Option<f64>) -> Option<String> {
     instructions.filter(|count| *count >= 0.05).map(|count| format!("{} I", short(count)))
 }
 
-fn figures(median_ns: Option<f64>, instructions: Option<f64>) -> String {
-    let parts = [median_ns.map(|ns| format!("{} ns", short(ns))), counted(instructions)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+fn figures(engine: &Engine) -> String {
+    let time = engine.median.map(|ns| format!("{} ns", short(ns)));
+    let parts = [time, counted(engine.instructions)].into_iter().flatten().chain(own(engine));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// What an engine's row has beside time and instructions.
+fn own(engine: &Engine) -> Vec<String> {
+    let tail = engine.above_100us.map(|count| format!("{} above 100 us a million", short(count)));
+    let metrics = engine.metrics.iter().map(|(name, &value)| match name.strip_prefix("bytes_") {
+        Some(what) => format!("{} {what}", bytes(value)),
+        None if name == "busy_share" => format!("{} % busy", short(100.0 * value)),
+        None => format!("{} {}", short(value), name.replace('_', " ")),
+    });
+    tail.into_iter().chain(metrics).collect()
+}
+
+/// A size with its unit.
+fn bytes(value: f64) -> String {
+    match value {
+        size if size < 1024.0 => format!("{size:.0} B"),
+        size if size < 1024.0 * 1024.0 => format!("{} KiB", short(size / 1024.0)),
+        size => format!("{} MiB", short(size / 1024.0 / 1024.0)),
+    }
 }
 
 /// Three significant digits where they matter.
@@ -401,6 +510,66 @@ mod tests {
         let command = of_crate(report(5), "a").expect("a case of a").command;
         assert_eq!(command.as_deref(), Some("cargo xtask bench a"));
         assert!(of_crate(report(5), "c").is_err());
+    }
+
+    /// The record of the tests with more in it: what a run of today says.
+    fn marked(edit: impl Fn(&mut serde_json::Value)) -> Report {
+        let mut value: serde_json::Value = serde_json::from_str(RECORD).expect("json");
+        edit(&mut value);
+        serde_json::from_value(value).expect("a report")
+    }
+
+    #[test]
+    fn a_harness_bound_case_is_marked_and_the_mark_explained() {
+        let show = |record: &Report| {
+            let kept: Report = serde_json::from_value(serde_json::to_value(record).expect("json"))
+                .expect("a record is read as it was written");
+            super::table(&kept, &[]).expect("renders")
+        };
+        let bound = marked(|record| {
+            record["cases"][0]["engines"][0]["harness_bound"] = json!(true);
+        });
+        let text = show(&bound);
+        assert!(text.contains("| `g/win` † | allocation"), "{text}");
+        assert!(text.contains("| `g/loss` | token"), "{text}");
+        assert!(text.contains("\n†: the benchmark's own loop"), "{text}");
+        let plain = show(&marked(|_| {}));
+        assert!(!plain.contains('†'), "{plain}");
+    }
+
+    #[test]
+    fn what_an_engine_says_of_itself_is_recorded_and_shown() {
+        let record = marked(|record| {
+            let engines = &mut record["cases"][0]["engines"];
+            engines[0]["metrics"] = json!({ "busy_share": 0.125, "bytes_kept": 2_097_152.0 });
+            engines[0]["above_100us"] = json!(12.0);
+            engines[2]["metrics"] = json!({ "bytes_kept": 512.0 });
+        });
+        let kept = serde_json::to_value(&record).expect("json");
+        assert_eq!(kept["cases"][0]["engines"][0]["metrics"]["busy_share"], json!(0.125));
+        let text = super::table(&record, &[]).expect("renders");
+        let ours = "2.00 ns, 4.00 I, 12.0 above 100 us a million, 12.5 % busy, 2.00 MiB kept |";
+        assert!(text.contains(ours), "{text}");
+        assert!(text.contains("8.00 I, 512 B kept"), "{text}");
+    }
+
+    #[test]
+    fn a_case_that_is_not_done_is_not_recorded_but_named() {
+        let report = marked(|report| {
+            for case in report["cases"].as_array_mut().expect("cases") {
+                case["crate"] = json!("g");
+                case["aa"] = json!({ "ratio": 0.99, "lo": 0.9, "hi": 1.1 });
+            }
+            report["cases"][1]["aa"]["ratio"] = json!(1.021);
+        });
+        let record = of_crate(report, "g").expect("cases of g");
+        assert_eq!(record.cases.iter().map(|case| &*case.id).collect::<Vec<_>>(), ["g/win"]);
+        assert_eq!(record.not_done, ["g/loss"]);
+        assert!(record.cases[0].aa.is_some(), "the control is kept");
+        let text = super::table(&record, &["g/*"]).expect("renders");
+        assert!(text.contains("differed from itself by more than 2 %: `g/loss`."), "{text}");
+        let text = super::table(&record, &["g/win"]).expect("renders");
+        assert!(!text.contains("Not done"), "{text}");
     }
 
     #[test]
