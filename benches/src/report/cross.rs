@@ -3,9 +3,15 @@
 //! Each allocator has one row, in its fastest configuration for the workload at hand. A gain is the
 //! quotient of two medians of one run, glibc's and the allocator's; the cards of the cases have the
 //! intervals of ours against everybody.
+//!
+//! A star means that nobody can be called faster, which is more than one where a run does not tell the
+//! first from the next. The intervals of a case are all against our primary engine, so two others are
+//! told apart by theirs: only if these do not overlap. That is stricter than a pair of their own, and
+//! stars an allocator rather than not.
 
 use crate::report::schema::{CaseRow, EngineRow, Report, RoleName};
 use crate::report::summary;
+use crate::stats::Interval;
 use crate::scenarios::cross::absent;
 
 /// The allocator that gains are told against.
@@ -57,7 +63,7 @@ pub enum Cell<'r> {
         engine: &'r EngineRow,
         /// How many times as fast as malloc.
         gain: f64,
-        /// Nobody was faster.
+        /// Nobody can be called faster.
         best: bool,
     },
     /// It does not serve it, and why; empty where nobody has said it.
@@ -67,7 +73,7 @@ pub enum Cell<'r> {
 }
 
 impl Cell<'_> {
-    /// Returns the cell as text: `12.3x`, with a star where nobody is faster.
+    /// Returns the cell as text: `12.3x`, with a star where nobody can be called faster.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -134,9 +140,24 @@ fn cell<'r>(case: &'r CaseRow, name: &str) -> Cell<'r> {
     let Some(malloc) = fastest(case, MALLOC).and_then(|engine| engine.median) else {
         return Cell::Error;
     };
-    let served = case.engines.iter().filter(|engine| engine.role != RoleName::Control);
-    let least = served.filter_map(|engine| engine.median).fold(f64::INFINITY, f64::min);
-    Cell::Gain { engine, gain: malloc / own, best: own <= least }
+    let rivals = case.engines.iter().filter(|rival| rival.role != RoleName::Control);
+    let best = !rivals.into_iter().any(|rival| faster(case, rival, engine));
+    Cell::Gain { engine, gain: malloc / own, best }
+}
+
+/// Whether the run tells that `a` is faster than `b`.
+fn faster(case: &CaseRow, a: &EngineRow, b: &EngineRow) -> bool {
+    let times = |of: &EngineRow| {
+        if of.primary == Some(true) {
+            return Some(Interval::exact(1.0));
+        }
+        case.ratio(&of.name, &of.config, "time").copied()
+    };
+    match (times(a), times(b)) {
+        (Some(a), Some(b)) => a.hi < b.lo,
+        // Without intervals there is only what was measured.
+        _ => a.median.zip(b.median).is_some_and(|(a, b)| a < b),
+    }
 }
 
 /// The fastest configuration of an allocator that has a time.
@@ -148,7 +169,8 @@ fn fastest<'r>(case: &'r CaseRow, name: &str) -> Option<&'r EngineRow> {
 
 /// Returns what the table means, in the words of every form of the report.
 pub const LEGEND: &str = "How many times as fast as the system's malloc, each allocator in its best \
-    configuration for the work; a star where nobody is faster; \"no\" where it does not serve the work.";
+    configuration for the work; a star where nobody can be called faster, so several where the run does \
+    not tell them apart; \"no\" where it does not serve the work.";
 
 #[cfg(test)]
 mod tests {
@@ -165,11 +187,13 @@ mod tests {
             &[
                 ("arena", "min-align-8", ours, 0.5, 0.5, 0.5),
                 ("arena", "default", ours, 0.8, 0.8, 0.8),
+                ("close", "default", peer, 0.48, 0.52, 0.9),
                 ("glibc", "default", peer, 4.0, 4.0, 4.0),
                 ("null", "loop", control, 0.1, 0.1, 0.1),
             ],
         );
         trees.engines[0].name = "stack".into();
+        trees.engines[1..3].iter_mut().for_each(|arena| arena.primary = None);
         let mut churn = case("cross/entities/churn", &[("glibc", "default", peer, 2.0, 2.0, 2.0)]);
         churn.engines[0].name = "alloc-slab".into();
         let mut report = Report { schema: 1, machine: Machine::default(), cases: vec![trees] };
@@ -188,6 +212,8 @@ mod tests {
                 ("stack", cells("4.00x", "no")),
                 ("arena", cells("8.00x*", "no")),
                 ("alloc-slab", cells("-", "2.00x*")),
+                // Its median is behind the arena's, and the run does not resolve it.
+                ("close", cells("7.69x*", "-")),
                 ("glibc", cells("1.00x", "1.00x")),
             ]
         );

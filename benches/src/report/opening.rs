@@ -189,7 +189,7 @@ fn table_cell(html: &mut String, cell: &Cell<'_>, kind: Kind) {
     match cell {
         Cell::Gain { engine, best, .. } => {
             let peak = engine.peak_bytes.map(summary::bytes).unwrap_or_default();
-            let text = cell.text().replace('*', "");
+            let text = cell.text();
             let class = if *best { " class=best" } else { "" };
             let title = escape(&engine.label());
             let _ = write!(html, "<td{class} title='{title}'>{text}<small>{peak}</small>");
@@ -320,7 +320,7 @@ mod tests {
             "In the middle case 9.00x as fast",
             "0.60x (bumpalo)",
             "<table class=matrix>",
-            "8.00x<small>",
+            "8.00x*<small>",
             "does not serve it",
             "<td class=loss>false",
         ];
