@@ -11,8 +11,8 @@
 
 use crate::report::schema::{CaseRow, EngineRow, Report, RoleName};
 use crate::report::summary;
-use crate::stats::Interval;
 use crate::scenarios::cross::absent;
+use crate::stats::Interval;
 
 /// The allocator that gains are told against.
 const MALLOC: &str = "glibc";

@@ -19,9 +19,9 @@ pub fn page(report: &Report, notes: &[String], cases: &[Case]) -> String {
     );
     let _ = writeln!(
         text,
-        "{}; against peers {}.",
+        "{}; against peers, each once a case by its best configuration: {}.",
         summary::counted(report.cases.len(), "case"),
-        summary::tally(&report.cases).sentence()
+        summary::overall(report).sentence()
     );
     if let Some((middle, worst)) = summary::resolution(report) {
         let _ = writeln!(

@@ -41,12 +41,12 @@ pub fn write(html: &mut String, report: &Report, crates: &[(&str, Vec<&CaseRow>)
 }
 
 fn tally(html: &mut String, report: &Report) {
-    let tally = summary::tally(&report.cases);
+    let tally = summary::overall(report);
     html.push_str("<div class=tally>");
     for (class, count, word) in [
-        ("loss", tally.losses, "rows where a peer is better"),
-        ("even", tally.evens, "too close to call"),
-        ("win", tally.wins, "rows where ours is better"),
+        ("loss", tally.losses, "times a peer is better"),
+        ("even", tally.evens, "times too close to call"),
+        ("win", tally.wins, "times ours is better"),
     ] {
         let _ = write!(
             html,
@@ -59,7 +59,11 @@ fn tally(html: &mut String, report: &Report) {
             "<div><b>{middle:.1} %</b><span class='soft small'>difference this run can tell apart</span></div>"
         );
     }
-    html.push_str("</div>\n");
+    html.push_str(
+        "</div><p class=small>A peer counts once a case, by the best of its configurations. The table of \
+         workloads and the figures that are commonly stated run some of the same work again, and count \
+         only there.</p>\n",
+    );
 }
 
 fn resolution(html: &mut String, report: &Report) {
@@ -111,7 +115,8 @@ fn machine(html: &mut String, report: &Report) {
 /// One paragraph a crate.
 fn standings(html: &mut String, crates: &[(&str, Vec<&CaseRow>)]) {
     // The groups that compare ours with each other have tables of their own.
-    let of_crates = crates.iter().filter(|(name, _)| !["cross", "origin"].contains(name));
+    let of_crates =
+        crates.iter().filter(|(_, cases)| cases.iter().all(|case| summary::of_a_crate(case)));
     let mut rows = String::new();
     for (name, cases) in of_crates {
         let Standings { ahead, level, behind, lead, over_malloc } = summary::standings(cases);

@@ -3,6 +3,7 @@
 //! The terminal, Markdown and HTML differ only in how they draw what is decided here.
 
 use core::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use crate::report::schema::{CaseRow, EngineRow, Report, RoleName};
 use crate::runner::measure::AA_TOLERANCE;
@@ -131,7 +132,8 @@ pub fn by_crate(report: &Report) -> Vec<(&str, Vec<&CaseRow>)> {
     crates
 }
 
-/// How often ours wins, loses, and neither, against peers (controls apart).
+/// How often ours wins, loses, and neither, against peers (controls apart): a peer counts once a case,
+/// by its best configuration, however many of them stand in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Ours is better.
@@ -140,7 +142,7 @@ pub struct Tally {
     pub losses: usize,
     /// No winner.
     pub evens: usize,
-    /// No figure.
+    /// Rows without a figure.
     pub errors: usize,
 }
 
@@ -167,23 +169,42 @@ fn losses_of(count: usize) -> String {
     format!("{count} {}", if count == 1 { "loss" } else { "losses" })
 }
 
-/// Counts the rows of these cases.
+/// Counts the peers of these cases.
 #[must_use]
 pub fn tally<C: Borrow<CaseRow>>(cases: impl IntoIterator<Item = C>) -> Tally {
     let mut tally = Tally::default();
     for case in cases {
-        for line in lines(case.borrow()) {
+        let lines = lines(case.borrow());
+        tally.errors += lines.iter().filter(|line| line.mark == Mark::Error).count();
+        let mut met = BTreeSet::new();
+        // The best configuration first: lines come by their ratio.
+        let compared = lines.iter().filter(|line| line.ratio.is_some());
+        for line in compared.filter(|line| line.engine.role == RoleName::Peer) {
+            if !met.insert(&line.engine.name) {
+                continue;
+            }
             match line.mark {
-                Mark::Error => tally.errors += 1,
-                _ if line.engine.role != RoleName::Peer => {}
                 Mark::Win => tally.wins += 1,
                 Mark::Loss => tally.losses += 1,
                 Mark::Even => tally.evens += 1,
-                Mark::Plain | Mark::Sibling | Mark::Ours => {}
+                Mark::Error | Mark::Plain | Mark::Sibling | Mark::Ours => {}
             }
         }
     }
     tally
+}
+
+/// Whether a case is of a crate's own group. The groups that compare ours with each other, or with what
+/// is said, run the crates' scenarios again: they have tables of their own, and count nowhere else.
+#[must_use]
+pub fn of_a_crate(case: &CaseRow) -> bool {
+    !["cross", "origin"].contains(&case.krate.as_str())
+}
+
+/// Counts the peers of a whole report: the cases of crates.
+#[must_use]
+pub fn overall(report: &Report) -> Tally {
+    tally(report.cases.iter().filter(|case| of_a_crate(case)))
 }
 
 /// Where a crate stands: what a newcomer wants to know before any table.
@@ -375,6 +396,38 @@ mod tests {
         let report = sample();
         assert_eq!(tally(&report.cases), Tally { wins: 1, losses: 1, evens: 1, errors: 1 });
         assert!((worst(&report.cases[1]) - 0.6).abs() < 1e-9, "a control is no loss");
+    }
+
+    #[test]
+    fn a_peer_counts_once_a_case_by_its_best_configuration() {
+        let peer = RoleName::Peer;
+        let mut case = case(
+            "linear/a/b",
+            &[
+                ("slow", "default", peer, 3.0, 3.1, 3.2),
+                ("slow", "tuned", peer, 2.0, 2.1, 2.2),
+                ("good", "default", peer, 4.0, 4.1, 4.2),
+                ("good", "tuned", peer, 0.5, 0.6, 0.7),
+                ("broken", "default", peer, 1.0, 1.0, 1.0),
+                ("broken", "tuned", peer, 0.9, 1.0, 1.1),
+            ],
+        );
+        case.engines[5].error = Some("wrong answer".into());
+        case.ratios.remove(4);
+        assert_eq!(tally([&case]), Tally { wins: 1, losses: 1, evens: 1, errors: 1 });
+    }
+
+    #[test]
+    fn groups_that_run_scenarios_again_count_nowhere_else() {
+        let mut report = sample();
+        let counted = overall(&report);
+        for krate in ["cross", "origin"] {
+            let mut again = report.cases[1].clone();
+            again.krate = krate.to_owned();
+            report.cases.push(again);
+        }
+        assert_eq!(overall(&report), counted);
+        assert_ne!(tally(&report.cases), counted, "their own tables have theirs");
     }
 
     #[test]
