@@ -20,6 +20,29 @@ const MALLOC: &str = "glibc";
 /// Whole allocators: below everybody else.
 const MALLOCS: [&str; 3] = [MALLOC, "mimalloc", "jemalloc"];
 
+/// What each allocator is, for somebody who has never met it.
+const WHAT: [(&str, &str); 13] = [
+    ("linear", "alloc-linear: one region of fixed capacity, reset as a whole"),
+    ("stack", "alloc-stack: what came last goes first"),
+    ("arena", "alloc-arena: chunks as they are needed, all given back together"),
+    ("alloc-slab", "slots of one size, given back in any order"),
+    ("bumpalo", "a crate: an arena"),
+    ("bump-scope", "a crate: an arena with nested scopes"),
+    ("typed-arena", "a crate: an arena of values of one type"),
+    ("slab", "a crate: slots of one type, behind indices"),
+    ("slotmap", "a crate: slots of one type, behind keys that notice reuse"),
+    ("thunderdome", "a crate: as slotmap, in less memory"),
+    (MALLOC, "the system's malloc"),
+    ("mimalloc", "a malloc"),
+    ("jemalloc", "a malloc"),
+];
+
+/// Returns what an allocator of the table is, in few words.
+#[must_use]
+pub fn what(name: &str) -> &'static str {
+    WHAT.iter().find(|(known, _)| *known == name).map_or("", |(_, what)| what)
+}
+
 /// Who stands first among their like.
 const ORDER: [&str; 4] = ["linear", "stack", "arena", MALLOC];
 
@@ -167,16 +190,56 @@ fn fastest<'r>(case: &'r CaseRow, name: &str) -> Option<&'r EngineRow> {
     case.engines.iter().filter(timed).min_by(|a, b| time(a).total_cmp(&time(b)))
 }
 
+/// Returns who has no figure, for which workloads, and why: together who have one reason for the same.
+#[must_use]
+pub fn reasons<'r>(matrix: &Matrix<'r>) -> Vec<(Vec<&'r str>, Vec<String>, &'static str)> {
+    let mut all: Vec<(Vec<&str>, Vec<String>, &'static str)> = Vec::new();
+    for row in &matrix.rows {
+        let mut own: Vec<(Vec<String>, &'static str)> = Vec::new();
+        for (cell, case) in row.cells.iter().zip(&matrix.cases) {
+            let Cell::Absent(why) = cell else { continue };
+            match own.iter_mut().find(|(_, known)| known == why) {
+                Some((cases, _)) => cases.push(title(case)),
+                None if why.is_empty() => {}
+                None => own.push((vec![title(case)], why)),
+            }
+        }
+        for (cases, why) in own {
+            match all.iter_mut().find(|(_, other, known)| *known == why && *other == cases) {
+                Some((names, ..)) => names.push(row.name),
+                None => all.push((vec![row.name], cases, why)),
+            }
+        }
+    }
+    all
+}
+
 /// Returns what the table means, in the words of every form of the report.
 pub const LEGEND: &str = "How many times as fast as the system's malloc, each allocator in its best \
     configuration for the work; a star where nobody can be called faster, so several where the run does \
-    not tell them apart; \"no\" where it does not serve the work.";
+    not tell them apart; \"no\" where it does not serve the work, \"-\" where it was not measured.";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Role;
     use crate::report::schema::Machine;
     use crate::report::schema::tests::case;
+
+    #[test]
+    fn everybody_is_introduced_and_nobody_is_absent_without_a_reason() {
+        let cases = crate::scenarios::cross::cases();
+        let engines = || cases.iter().flat_map(|case| &case.engines);
+        let named = engines().filter(|e| !matches!(e.role, Role::Control | Role::Null));
+        for engine in named {
+            assert_ne!(what(engine.name), "", "{}: what is it?", engine.name);
+            for case in &cases {
+                let there = case.engines.iter().any(|other| other.name == engine.name);
+                let why = absent(engine.name, case.id);
+                assert_ne!(there, why.is_some(), "{} in {}: {why:?}", engine.name, case.id);
+            }
+        }
+    }
 
     #[test]
     fn every_allocator_has_a_cell_for_every_workload() {
@@ -217,5 +280,9 @@ mod tests {
                 ("glibc", cells("1.00x", "1.00x")),
             ]
         );
+        let reasons: Vec<_> =
+            reasons(&matrix).into_iter().map(|(names, cases, _)| (names, cases)).collect();
+        let churn = || vec!["entities".to_owned()];
+        assert_eq!(reasons, [(vec!["stack"], churn()), (vec!["arena"], churn())]);
     }
 }

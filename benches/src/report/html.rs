@@ -241,16 +241,10 @@ fn table(html: &mut String, row: &CaseRow, lines: &[Line<'_>], case: Option<&Cas
 }
 
 fn closing(html: &mut String, notes: &[String]) {
-    html.push_str("<h2>How to read this</h2><ul class=notes>");
-    for text in [
-        "Ratio: the peer's figure divided by ours; above 1 ours is better. The bar is a 95 % bootstrap interval over processes.",
-        "Hollow dots are controls: plain code, an ideal loop, share-nothing threads. They show what is possible and never count as a peer.",
-        "Instructions are net of the case's empty loop, one thread, by callgrind. They see neither caches nor page faults.",
-        "Harness-bound: the empty loop costs more than a third of ours, so a win in time is understated.",
-        "Two-thread samples are kept only when a cache line passed between the CPUs equally fast before and after (NEAR).",
-    ] {
-        let _ = write!(html, "<li>{text}");
+    if notes.is_empty() {
+        return;
     }
+    html.push_str("<h2>Notes of this run</h2><ul class=notes>");
     for note in notes {
         let _ = write!(html, "<li>{}", escape(note));
     }

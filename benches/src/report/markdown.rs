@@ -63,6 +63,13 @@ fn cross_table(text: &mut String, report: &Report) {
         let cells: Vec<String> = row.cells.iter().map(cross::Cell::text).collect();
         let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
     }
+    text.push('\n');
+    for row in &matrix.rows {
+        let _ = writeln!(text, "- {}: {}", row.name, cross::what(row.name));
+    }
+    for (names, cases, why) in cross::reasons(&matrix) {
+        let _ = writeln!(text, "- no {} for {}: {why}", names.join(", "), cases.join(", "));
+    }
 }
 
 /// What is said of custom allocators, and what was measured.

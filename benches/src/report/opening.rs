@@ -23,13 +23,15 @@ pub fn write(html: &mut String, report: &Report, crates: &[(&str, Vec<&CaseRow>)
     let engines = engines.filter(|engine| engine.role != RoleName::Control).count();
     let _ = writeln!(
         html,
-        "<h1>Quarry beside its peers, measured</h1><p>Quarry is a set of memory allocators for Rust, each \
-         for one way in which memory lives and dies. This page is one run on one machine: {}, {} of \
-         ours, of other crates and of whole allocators, each doing the same work on the same data and \
-         giving the same answer.</p>",
+        "<h1>Quarry beside its peers, measured</h1><p>Quarry is a set of crates for memory in Rust: \
+         allocators, each for one way in which memory lives and dies (alloc-stack, alloc-linear, \
+         alloc-arena, alloc-slab), and what threads share without locks (lockfree: queues, stacks, \
+         counters). This page is one run on one machine: {}, {} of ours, of other crates and of whole \
+         allocators, each doing the same work on the same data and giving the same answer.</p>",
         summary::counted(report.cases.len(), "case"),
         summary::counted(engines, "row")
     );
+    reading(html);
     tally(html, report);
     resolution(html, report);
     machine(html, report);
@@ -38,6 +40,50 @@ pub fn write(html: &mut String, report: &Report, crates: &[(&str, Vec<&CaseRow>)
         workloads(html, &matrix);
     }
     said(html, report);
+}
+
+/// The words of this page, before the first of them is used.
+fn reading(html: &mut String) {
+    html.push_str("<h2 id=reading>How to read this</h2><ul class=notes>");
+    for (term, text) in [
+        ("Case", "one piece of work, named group/name/variant. Each has a card below."),
+        (
+            "Row",
+            "one way of doing it: an allocator, queue, \u{2026} in one configuration. Ours, or a peer: \
+             somebody else's, which a program could use instead.",
+        ),
+        (
+            "Control",
+            "plain code, an ideal loop, threads that share nothing: a yardstick that nobody could use \
+             instead. Drawn hollow; never counted as a peer.",
+        ),
+        (
+            "Ratio",
+            "the other's figure divided by ours; above 1 ours is better. Beside it, or as a bar, its 95 % \
+             bootstrap interval over processes. Where that holds 1, no winner is named.",
+        ),
+        (
+            "A/A",
+            "ours measured against a second instance of itself. More than 2 % apart, the case is not done.",
+        ),
+        (
+            "Instructions",
+            "without those of the case's empty loop, one thread, by callgrind. They see neither caches nor \
+             page faults.",
+        ),
+        (
+            "Harness-bound",
+            "the empty loop takes more than a third of our time, so a win in time is understated.",
+        ),
+        (
+            "NEAR, FAR",
+            "how long a cache line takes between the two CPUs changes for seconds at a time. Samples of \
+             two threads count when it was fast before and after (NEAR).",
+        ),
+    ] {
+        let _ = write!(html, "<li><b>{term}</b>: {text}");
+    }
+    html.push_str("</ul>\n");
 }
 
 fn tally(html: &mut String, report: &Report) {
@@ -75,8 +121,8 @@ fn resolution(html: &mut String, report: &Report) {
     if let Some((middle, worst)) = summary::resolution(report) {
         let _ = write!(
             html,
-            " Ours was measured twice in each case as a control: the two agreed within {middle:.1} % in \
-             the middle case and {worst:.1} % in the worst. Where an interval holds 1, no winner is named."
+            " What this run can tell apart is how far from 1 the interval of ours against itself (A/A) \
+             reaches: {middle:.1} % in the middle case, {worst:.1} % in the worst."
         );
     }
     html.push_str("</p>\n");
@@ -171,7 +217,7 @@ fn workloads(html: &mut String, matrix: &Matrix<'_>) {
             write!(html, "<th><a href='#{}'>{}</a>", escape(&case.id), escape(&cross::title(case)));
     }
     for row in &matrix.rows {
-        let name = escape(row.name);
+        let (name, what) = (escape(row.name), escape(cross::what(row.name)));
         match row.kind {
             Kind::Ours => {
                 let _ = write!(html, "<tr class=ours><th>{}{name}", swatch(row.name));
@@ -180,8 +226,9 @@ fn workloads(html: &mut String, matrix: &Matrix<'_>) {
                 let _ = write!(html, "<tr><th>{name}");
             }
         }
+        let _ = write!(html, "<small>{what}</small>");
         for cell in &row.cells {
-            table_cell(html, cell, row.kind);
+            table_cell(html, cell);
         }
     }
     html.push_str(
@@ -190,7 +237,7 @@ fn workloads(html: &mut String, matrix: &Matrix<'_>) {
     );
 }
 
-fn table_cell(html: &mut String, cell: &Cell<'_>, kind: Kind) {
+fn table_cell(html: &mut String, cell: &Cell<'_>) {
     match cell {
         Cell::Gain { engine, best, .. } => {
             let peak = engine.peak_bytes.map(summary::bytes).unwrap_or_default();
@@ -199,12 +246,9 @@ fn table_cell(html: &mut String, cell: &Cell<'_>, kind: Kind) {
             let title = escape(&engine.label());
             let _ = write!(html, "<td{class} title='{title}'>{text}<small>{peak}</small>");
         }
-        Cell::Absent("") => html.push_str("<td>"),
-        Cell::Absent(why) if kind != Kind::Ours => {
-            let _ = write!(html, "<td class=no title='{}'>no", escape(why));
-        }
+        Cell::Absent("") => html.push_str("<td class=no>not measured"),
         Cell::Absent(why) => {
-            let _ = write!(html, "<td class=no>does not serve it<small>{}</small>", escape(why));
+            let _ = write!(html, "<td class=no>no<small>{}</small>", escape(why));
         }
         Cell::Error => html.push_str("<td class=no>error"),
     }
@@ -320,13 +364,16 @@ mod tests {
         write(&mut html, &report, &summary::by_crate(&report));
         let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text:?} in {html}"));
         let order = [
+            "<li><b>Case</b>",
+            "<li><b>Control</b>",
             "difference this run can tell apart",
             "behind in 1</span>",
             "In the middle case 9.00x as fast",
             "0.60x (bumpalo)",
             "<table class=matrix>",
+            "alloc-arena: ",
             "8.00x*<small>",
-            "does not serve it",
+            "no<small>frees all at once",
             "<td class=loss>false",
         ];
         assert!(order.iter().map(|text| at(text)).is_sorted(), "{html}");

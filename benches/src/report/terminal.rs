@@ -38,8 +38,11 @@ pub fn print(out: &mut dyn Write, report: &Report, notes: &[String]) -> io::Resu
     if let Some(matrix) = matrix {
         writeln!(out, "\nWhich one does a workload want?\n{}\n", cross::LEGEND)?;
         writeln!(out, "{}", matrix_table(&matrix))?;
-        for (row, case, why) in reasons(&matrix) {
-            writeln!(out, "  no {row} for {case}: {why}")?;
+        for row in &matrix.rows {
+            writeln!(out, "  {}: {}", row.name, cross::what(row.name))?;
+        }
+        for (names, cases, why) in cross::reasons(&matrix) {
+            writeln!(out, "  no {} for {}: {why}", names.join(", "), cases.join(", "))?;
         }
     }
     if !tested.is_empty() {
@@ -80,21 +83,6 @@ fn matrix_table(matrix: &cross::Matrix<'_>) -> Table {
         table.add_row([name].into_iter().chain(cells));
     }
     table
-}
-
-/// Why ours have no figure, where they have none.
-fn reasons<'r>(
-    matrix: &'r cross::Matrix<'_>,
-) -> impl Iterator<Item = (&'r str, String, &'static str)> {
-    let ours = matrix.rows.iter().filter(|row| row.kind == cross::Kind::Ours);
-    ours.flat_map(|row| {
-        row.cells.iter().zip(&matrix.cases).filter_map(|(cell, case)| match cell {
-            cross::Cell::Absent(why) if !why.is_empty() => {
-                Some((row.name, cross::title(case), *why))
-            }
-            _ => None,
-        })
-    })
 }
 
 fn figures_table(tested: &[figures::Tested]) -> Table {

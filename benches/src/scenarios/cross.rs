@@ -48,8 +48,10 @@ pub fn absent(allocator: &str, case: &str) -> Option<&'static str> {
     Some(match (allocator, work) {
         ("linear" | "arena" | "typed-arena" | "bumpalo" | "bump-scope", "entities/churn") => bulk,
         ("stack", "entities/churn") => "memory of the dead waits for the newest to die",
-        // Trees are of one type: slotmap and thunderdome could build them as slab does.
-        ("typed-arena" | "slab" | "slotmap" | "thunderdome", _) if work != "trees/build" => {
+        // Trees are of one type, and what comes and goes is of one size.
+        ("typed-arena" | "slab" | "slotmap" | "thunderdome", work)
+            if !["trees/build", "entities/churn"].contains(&work) =>
+        {
             one_type
         }
         _ => return None,

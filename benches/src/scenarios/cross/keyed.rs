@@ -7,11 +7,13 @@ use crate::engines::{About, spec_of};
 use crate::scenarios::Round;
 use crate::scenarios::arena_trees::{SMALL, grow, nodes, sum_by};
 
-/// Ours and slab.
-pub(super) fn engines() -> [EngineSpec; 2] {
+/// Ours, slab, and who has keys that notice reuse.
+pub(super) fn engines() -> [EngineSpec; 4] {
     [
         spec_of(<Ours as Tree>::ABOUT, Build::<Ours>::build),
         spec_of(<Peer as Tree>::ABOUT, Build::<Peer>::build),
+        spec_of(<SlotMap as Tree>::ABOUT, Build::<SlotMap>::build),
+        spec_of(<Thunderdome as Tree>::ABOUT, Build::<Thunderdome>::build),
     ]
 }
 
@@ -120,6 +122,72 @@ impl Tree for Peer {
     }
 
     fn links(&self, node: usize) -> [Option<usize>; 2] {
+        self.0[node]
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+type MapKey = slotmap::DefaultKey;
+
+struct SlotMap(slotmap::SlotMap<MapKey, [Option<MapKey>; 2]>);
+
+impl Tree for SlotMap {
+    const ABOUT: About = About {
+        name: "slotmap",
+        config: "default",
+        package: "slotmap",
+        why: "SlotMap::with_capacity, cleared: links are keys that notice reuse",
+        role: Role::Peer,
+    };
+
+    type Link = MapKey;
+
+    fn make() -> Self {
+        Self(slotmap::SlotMap::with_capacity(nodes(SMALL)))
+    }
+
+    #[inline]
+    fn insert(&mut self, left: Option<MapKey>, right: Option<MapKey>) -> MapKey {
+        self.0.insert([left, right])
+    }
+
+    fn links(&self, node: MapKey) -> [Option<MapKey>; 2] {
+        self.0[node]
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+type Index = thunderdome::Index;
+
+struct Thunderdome(thunderdome::Arena<[Option<Index>; 2]>);
+
+impl Tree for Thunderdome {
+    const ABOUT: About = About {
+        name: "thunderdome",
+        config: "default",
+        package: "thunderdome",
+        why: "Arena::with_capacity, cleared: links are indices that notice reuse",
+        role: Role::Peer,
+    };
+
+    type Link = Index;
+
+    fn make() -> Self {
+        Self(thunderdome::Arena::with_capacity(nodes(SMALL)))
+    }
+
+    #[inline]
+    fn insert(&mut self, left: Option<Index>, right: Option<Index>) -> Index {
+        self.0.insert([left, right])
+    }
+
+    fn links(&self, node: Index) -> [Option<Index>; 2] {
         self.0[node]
     }
 
