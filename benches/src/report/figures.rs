@@ -15,7 +15,8 @@ pub struct Tested {
     pub case: String,
     /// What came out.
     pub verdict: Verdict,
-    /// The ratio, with its interval; or why there is none.
+    /// The ratio, with its interval, and whose where it is not our default's, which then stands beside
+    /// it; or why there is none.
     pub measured: String,
 }
 
@@ -55,14 +56,25 @@ fn test(figure: Figure, report: &Report) -> Option<Tested> {
         .iter()
         .filter(|engine| engine.name == figure.against)
         .find_map(|engine| row.ratio(&engine.name, &engine.config, figure.metric));
-    let mut measured = match ratio {
-        // A share that is spared is what is stated of it.
-        Some(ratio) if figure.stated.contains('%') => {
-            format!("{} ({})", spared(ratio.ratio), summary::interval(ratio))
-        }
-        Some(ratio) => summary::interval(ratio),
-        None => String::new(),
+    // A share that is spared is what is stated of it.
+    let say = |ratio: f64, in_full: String| match figure.stated.contains('%') {
+        true => format!("{} ({in_full})", spared(ratio)),
+        false => in_full,
     };
+    let mut measured =
+        ratio.map(|ratio| say(ratio.ratio, summary::interval(ratio))).unwrap_or_default();
+    if let Some(ours) = row.primary().filter(|ours| ours.config != "default" && ratio.is_some()) {
+        measured = format!("{measured} in configuration {}", ours.config);
+        // Judged is what a target asks for; what a program has that configures nothing is said too.
+        let by_default = row.engine(&ours.name, "default").and_then(|e| e.figure(figure.metric));
+        let against = row.engines.iter().find(|engine| engine.name == figure.against);
+        let against = against.and_then(|engine| engine.figure(figure.metric));
+        if let Some((other, ours)) = against.zip(by_default).filter(|(_, ours)| *ours > 0.0) {
+            let ratio = other / ours;
+            let by_default = say(ratio, format!("{}x", summary::ratio(ratio)));
+            measured = format!("{measured}; by default {by_default}");
+        }
+    }
     if !finding.why.is_empty() {
         let gap = if measured.is_empty() { "" } else { "; " };
         measured = format!("{measured}{gap}{}", finding.why);
@@ -87,6 +99,30 @@ mod tests {
     #[test]
     fn shares_are_less_or_more() {
         assert_eq!([2.5, 553.0, 0.97].map(spared), ["60 % less", "99.8 % less", "3 % more"]);
+    }
+
+    #[test]
+    fn a_configuration_is_named_and_the_default_stands_beside_it() {
+        let (ours, control) = (RoleName::Ours, RoleName::Control);
+        // Ratios to our primary engine, which holds 100 bytes.
+        let others = [
+            ("ours", "default", ours, 1.5, 1.5, 1.5),
+            ("plain", "default", control, 1.25, 1.25, 1.25),
+        ];
+        let mut row = case("origin/programs/peak", &others);
+        row.engines[0].config = "lean".into();
+        row.engines[1].primary = None;
+        for (engine, bytes) in row.engines.iter_mut().zip([100.0, 150.0, 125.0]) {
+            engine.peak_bytes = Some(bytes);
+        }
+        row.ratios.iter_mut().for_each(|ratio| ratio.metric = "peak_bytes".into());
+        let report = Report { schema: 1, machine: Machine::default(), cases: vec![row] };
+        let [tested] = &tested(&report)[..] else { panic!("one figure") };
+        assert_eq!(
+            tested.measured,
+            "20 % less (1.25x) in configuration lean; by default 20 % more (0.83x)"
+        );
+        assert_eq!(tested.word(), "true");
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn cases() -> Vec<Case> {
     let mut peak = case(
         "origin/programs/peak",
         "Runs five real programs, as one would write them and on our allocators: how much memory \
-         does the process hold at most?",
+         does the process hold at most? Judged with arenas that leave no chunks to their thread (lean); \
+         the default, which leaves some, stands beside it",
         Model::Footprint,
     );
     peak.engines.extend([made_for_it(), lean().primary()]);
