@@ -7,7 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use benches::case::{EngineSpec, Role};
-use benches::scenarios::all;
+use benches::report::cross::what;
+use benches::scenarios::{all, cross};
 
 #[test]
 fn ids_and_engines_are_unique_and_each_case_has_one_reference() {
@@ -58,6 +59,20 @@ fn every_malloc_has_a_counted_form_that_does_the_same_work() {
         }
         let Some(counted) = counted else { continue };
         assert_eq!(counted().run(1), (reference.build)().run(1), "{}", case.id);
+    }
+}
+
+#[test]
+fn everybody_in_the_table_of_workloads_is_introduced_and_nobody_is_absent_without_a_reason() {
+    let cases = cross::cases();
+    let engines = cases.iter().flat_map(|case| &case.engines);
+    for engine in engines.filter(|e| !matches!(e.role, Role::Control | Role::Null)) {
+        assert_ne!(what(engine.name), "", "{}: what is it?", engine.name);
+        for case in &cases {
+            let there = case.engines.iter().any(|other| other.name == engine.name);
+            let why = cross::absent(engine.name, case.id);
+            assert_ne!(there, why.is_some(), "{} in {}: {why:?}", engine.name, case.id);
+        }
     }
 }
 

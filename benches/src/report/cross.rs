@@ -222,24 +222,8 @@ pub const LEGEND: &str = "How many times as fast as the system's malloc, each al
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Role;
     use crate::report::schema::Machine;
     use crate::report::schema::tests::case;
-
-    #[test]
-    fn everybody_is_introduced_and_nobody_is_absent_without_a_reason() {
-        let cases = crate::scenarios::cross::cases();
-        let engines = || cases.iter().flat_map(|case| &case.engines);
-        let named = engines().filter(|e| !matches!(e.role, Role::Control | Role::Null));
-        for engine in named {
-            assert_ne!(what(engine.name), "", "{}: what is it?", engine.name);
-            for case in &cases {
-                let there = case.engines.iter().any(|other| other.name == engine.name);
-                let why = absent(engine.name, case.id);
-                assert_ne!(there, why.is_some(), "{} in {}: {why:?}", engine.name, case.id);
-            }
-        }
-    }
 
     #[test]
     fn every_allocator_has_a_cell_for_every_workload() {
