@@ -38,7 +38,8 @@ pub struct Input {
 pub enum Role {
     /// One of this workspace's crates.
     Ours,
-    /// Somebody else's crate or allocator; it counts for `best`.
+    /// What a program could use instead: somebody else's crate or allocator, or what is written by
+    /// hand in a page. It counts for `best`.
     Peer,
     /// A yardstick that nobody could choose instead: plain code, share-nothing, an ideal loop.
     /// It never counts for `best`.

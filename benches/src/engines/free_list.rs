@@ -1,7 +1,7 @@
 //! A typed free list by hand: chunks of places, and a stack of those that are free.
 //!
-//! What a program writes that needs no keys, no iteration and no drop of what is left over; nobody
-//! publishes it as a crate of its own that is still maintained. A control, hence.
+//! What a program writes that needs no keys, no iteration and no drop of what is left over. No crate of
+//! that kind is still maintained, but anybody can write it: a peer, hence, that wins or loses.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -40,8 +40,9 @@ impl<T: Copy + 'static> Slots<T> for ByHand<T> {
         name: "by-hand",
         config: "free-list",
         package: "benches",
-        why: "chunks, and a Vec of the places that are free: no keys, no iteration",
-        role: Role::Control,
+        why: "chunks, and a Vec of the places that are free: raw pointers, so nothing notices reuse; no \
+              keys, no iteration, no drop of what is left",
+        role: Role::Peer,
     };
 
     const NEEDS_KEYS: bool = true;

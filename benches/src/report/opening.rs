@@ -50,7 +50,7 @@ fn reading(html: &mut String) {
         (
             "Row",
             "one way of doing it: an allocator, queue, \u{2026} in one configuration. Ours, or a peer: \
-             somebody else's, which a program could use instead.",
+             what a program could use instead, somebody else's or written by hand.",
         ),
         (
             "Control",

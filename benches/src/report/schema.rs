@@ -88,7 +88,7 @@ pub struct InputRow {
 pub enum RoleName {
     /// One of this workspace's crates.
     Ours,
-    /// Somebody else's; counts for `best`.
+    /// Somebody else's, or written by hand: what a program could use instead. Counts for `best`.
     Peer,
     /// A yardstick; never counts for `best`.
     Control,

@@ -191,13 +191,8 @@ impl Object {
 }
 
 fn objects() -> Case {
-    let control = |config, why| About {
-        name: "by-hand",
-        config,
-        package: "benches",
-        why,
-        role: Role::Control,
-    };
+    let by_hand =
+        |config, why, role| About { name: "by-hand", config, package: "benches", why, role };
     Case {
         id: "slab/objects/constructed",
         krate: CRATE,
@@ -221,8 +216,17 @@ fn objects() -> Case {
                 why: "one object for all",
                 role: Role::Null,
             }),
-            objects_of::<Fresh>(control("fresh", "a Box made and dropped each time")).reference(),
-            objects_of::<Kept>(control("vec-of-boxes", "a Vec<Box<Object>>, popped and pushed")),
+            objects_of::<Fresh>(by_hand(
+                "fresh",
+                "a Box made and dropped each time",
+                Role::Control,
+            ))
+            .reference(),
+            objects_of::<Kept>(by_hand(
+                "vec-of-boxes",
+                "a Vec<Box<Object>>, popped and pushed: without a bound, and nothing comes back by itself",
+                Role::Peer,
+            )),
         ],
     }
 }
