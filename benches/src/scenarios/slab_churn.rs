@@ -95,13 +95,13 @@ pub(super) fn cases() -> Vec<Case> {
             "slab/lookup/live-1k",
             "Finds values of 64 bytes by their keys, in any order, among 1,000",
             "lookup",
-            primary(few_rows::<FEW, LOOKUP>(), "reserved"),
+            primary(lookup_rows::<FEW>(), "reserved"),
         ),
         case::<MANY>(
             "slab/lookup/live-200k",
             "Finds values of 64 bytes by their keys, in any order, among 200,000",
             "lookup",
-            primary(few_rows::<MANY, LOOKUP>(), "reserved"),
+            primary(lookup_rows::<MANY>(), "reserved"),
         ),
     ]
 }
@@ -158,6 +158,18 @@ fn few_rows<const LIVE: usize, const WHAT: u8>() -> Vec<EngineSpec> {
         row::<thunderdome::Plain<Value>, LIVE, WHAT>(),
         row::<generational_arena::Plain<Value>, LIVE, WHAT>(),
     ]
+}
+
+/// With every malloc's boxes, which lie differently in memory, and places by hand.
+fn lookup_rows<const LIVE: usize>() -> Vec<EngineSpec> {
+    let mut rows = few_rows::<LIVE, LOOKUP>();
+    rows.extend([
+        heap::<mimalloc::Mimalloc, LIVE, LOOKUP>(),
+        heap::<jemalloc::Plain, LIVE, LOOKUP>(),
+        heap::<snmalloc::Snmalloc, LIVE, LOOKUP>(),
+        row::<ByHand<Value>, LIVE, LOOKUP>(),
+    ]);
+    rows
 }
 
 /// Everybody; `all` in both configurations.

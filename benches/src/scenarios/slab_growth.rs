@@ -10,7 +10,8 @@
 //! a block which cannot grow where it is moves; every page has been touched, nothing is given back to
 //! the system, and nothing is mapped for itself. So no insertion meets the system, whose faults and
 //! mappings would be all that is measured otherwise, and pages and Vecs come from the same place.
-//! `timed_faults` says how many page faults there were while the clock ran: none.
+//! `timed_faults` says how many page faults there were while the clock ran: none. Boxes of other mallocs
+//! would lie on heaps of their own, and are not here.
 //!
 //! **CPU time.** An insertion's time is the clock's, but not more than the CPU time of its thread over
 //! the 64 insertions around it: what the processor did for somebody else meanwhile is in the first and
@@ -29,11 +30,12 @@ use super::linear::synthetic;
 use super::slab::{CRATE, Value, spec, sum_of, value_at};
 use crate::case::{Case, Engine, EngineSpec, Model};
 use crate::engines::alloc_slab::Paged;
+use crate::engines::free_list::ByHand;
 use crate::engines::glibc::Glibc;
 use crate::engines::heap::{Counted, Heap};
 use crate::engines::null::Null;
 use crate::engines::slots::Slots;
-use crate::engines::{slab, slotmap, thunderdome};
+use crate::engines::{generational_arena, slab, slotmap, thunderdome};
 use crate::runner::instructions::under_valgrind;
 use crate::runner::rusage;
 
@@ -69,7 +71,10 @@ pub(super) fn cases() -> Vec<Case> {
             row::<Heap<Glibc>>().counted_on(&row::<Heap<Counted>>()).reference(),
             row::<slab::Plain<Value>>(),
             row::<slotmap::Basic<Value>>(),
+            row::<slotmap::Dense<Value>>(),
             row::<thunderdome::Plain<Value>>(),
+            row::<generational_arena::Plain<Value>>(),
+            row::<ByHand<Value>>(),
         ],
     }]
 }

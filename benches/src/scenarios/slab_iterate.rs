@@ -11,10 +11,12 @@ use super::slab::{CRATE, Random, Value, spec, told, value_at};
 use crate::case::{Case, Engine, EngineSpec, Model};
 use crate::engines::alloc_slab::{Blocks, Paged, Reserved};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::{Counted, Heap};
+use crate::engines::heap::{Counted, Heap, Malloc};
 use crate::engines::null::Null;
 use crate::engines::slots::Slots;
-use crate::engines::{generational_arena, mimalloc, slab, slotmap, thunderdome};
+use crate::engines::{
+    generational_arena, jemalloc, mimalloc, slab, slotmap, snmalloc, thunderdome,
+};
 
 /// Values that come.
 const VALUES: usize = 32 * 1024;
@@ -42,8 +44,10 @@ fn case<const HOLES: usize>(id: &'static str, what: &'static str) -> Case {
             row::<Reserved<Value>, HOLES>(),
             row::<Blocks, HOLES>(),
             row::<Null, HOLES>(),
-            row::<Heap<Glibc>, HOLES>().counted_on(&row::<Heap<Counted>, HOLES>()).reference(),
-            row::<Heap<mimalloc::Mimalloc>, HOLES>().counted_on(&row::<Heap<Counted>, HOLES>()),
+            heap::<Glibc, HOLES>().reference(),
+            heap::<mimalloc::Mimalloc, HOLES>(),
+            heap::<jemalloc::Plain, HOLES>(),
+            heap::<snmalloc::Snmalloc, HOLES>(),
             row::<slab::Plain<Value>, HOLES>(),
             told(spec::<Value, slab::Plain<Value>>(|| {
                 Walk::<slab::Plain<Value>>::build(HOLES, true)
@@ -62,6 +66,10 @@ const fn left<const HOLES: usize>() -> usize {
 
 fn row<S: Slots<Value>, const HOLES: usize>() -> EngineSpec {
     spec::<Value, S>(|| Walk::<S>::build(HOLES, false))
+}
+
+fn heap<M: Malloc, const HOLES: usize>() -> EngineSpec {
+    row::<Heap<M>, HOLES>().counted_on(&row::<Heap<Counted>, HOLES>())
 }
 
 struct Walk<S: Slots<Value>> {

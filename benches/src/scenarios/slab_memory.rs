@@ -4,8 +4,9 @@
 //! of the others one in fifty, anywhere. Then each engine gives back what it can, and the resident
 //! memory above the beginning is `bytes_kept`; what lives is 440 KB.
 //!
-//! Everybody's freed memory is asked back from the system the same way (`malloc_trim`, `mi_collect`), so
-//! that what counts is whether it was free, not when the allocator below returns it.
+//! Everybody's freed memory is asked back from the system the same way (`malloc_trim`, `mi_collect`,
+//! jemalloc's purge of all arenas), so that what counts is whether it was free, not when the allocator
+//! below returns it. snmalloc has no call for that, and returns what it returns.
 
 use core::hint::black_box;
 
@@ -18,11 +19,13 @@ use super::{Round, slab};
 use crate::case::{Case, Engine, EngineSpec, Model, Role};
 use crate::engines::alloc_slab::{Blocks, Compacted, Paged, Reserved, ours};
 use crate::engines::glibc::Glibc;
-use crate::engines::heap::{Counted, Heap};
+use crate::engines::heap::{Counted, Heap, Malloc};
 use crate::engines::mimalloc::Mimalloc;
 use crate::engines::null::Null;
 use crate::engines::slots::Slots;
-use crate::engines::{self, About, generational_arena, slab as slab_peer, slotmap, thunderdome};
+use crate::engines::{
+    self, About, generational_arena, jemalloc, slab as slab_peer, slotmap, snmalloc, thunderdome,
+};
 use crate::runner::rusage::resident_bytes;
 
 /// Values at the peak.
@@ -53,8 +56,10 @@ pub(super) fn cases() -> Vec<Case> {
                 row::<Reserved<Value>>(),
                 row::<Blocks>(),
                 row::<Null>(),
-                row::<Heap<Glibc>>().counted_on(&row::<Heap<Counted>>()).reference(),
-                row::<Heap<Mimalloc>>().counted_on(&row::<Heap<Counted>>()),
+                heap::<Glibc>().reference(),
+                heap::<Mimalloc>(),
+                heap::<jemalloc::Plain>(),
+                heap::<snmalloc::Snmalloc>(),
                 row::<slab_peer::Plain<Value>>().configured("shrink", "shrink_to_fit()"),
                 row::<slab_peer::Compacted<Value>>(),
                 row::<slotmap::Basic<Value>>(),
@@ -78,6 +83,10 @@ fn row<S: Slots<Value>>() -> EngineSpec {
         peak.measure();
         Box::new(peak)
     })
+}
+
+fn heap<M: Malloc>() -> EngineSpec {
+    row::<Heap<M>>().counted_on(&row::<Heap<Counted>>())
 }
 
 struct Peak<S> {
@@ -156,6 +165,7 @@ pub(super) fn give_back() {
     unsafe { libc::malloc_trim(0) };
     // SAFETY: as above.
     unsafe { libmimalloc_sys::mi_collect(true) };
+    jemalloc::give_back();
 }
 
 // ---- objects that stay constructed ----------------------------------------------------------------
