@@ -167,4 +167,23 @@ impl<T: Send + 'static, L: Lock<Vec<T>>> Stack<T> for Pile<T, L> {
     fn pop(&self) -> Option<T> {
         self.lock.with(Vec::pop)
     }
+
+    #[inline]
+    fn push_batch(&self, batch: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.lock.with(|values| values.extend_from_slice(batch));
+        batch.len()
+    }
+
+    #[inline]
+    fn pop_batch(&self, most: usize, each: impl FnMut(T)) -> usize {
+        self.lock.with(|values| {
+            let left = values.len().saturating_sub(most);
+            let popped = values.len() - left;
+            values.drain(left..).rev().for_each(each);
+            popped
+        })
+    }
 }

@@ -10,7 +10,7 @@ use lockfree::{TryPopError, TryPushError};
 
 use super::About;
 use super::counters::Count;
-use super::queues::{ByRef, Consumer, Producer, Queue, Shared, Tries};
+use super::queues::{Consumer, Producer, Queue, Tries};
 use super::stacks::Stack;
 use crate::case::Role;
 
@@ -175,34 +175,99 @@ impl<T: Send + 'static, const ONE_ATTEMPT: bool> Consumer<T> for MpmcConsumer<T,
 }
 
 /// `MpmcQueue`.
-pub type Unbounded<T> = ByRef<MpmcQueue<T>>;
+#[derive(Debug)]
+pub struct Unbounded;
 
-impl<T: Send + 'static> Shared<T> for MpmcQueue<T> {
-    const ABOUT: About = about("mpmc-queue", "default", "MpmcQueue: push and pop");
+/// The end of a producer.
+#[derive(Debug)]
+pub struct UnboundedProducer<T>(Arc<MpmcQueue<T>>);
 
-    fn with_capacity(_: usize) -> Self {
-        Self::new()
+/// The end of a consumer, with room for a batch.
+#[derive(Debug)]
+pub struct UnboundedConsumer<T> {
+    queue: Arc<MpmcQueue<T>>,
+    batch: Vec<T>,
+}
+
+impl<T> UnboundedConsumer<T> {
+    fn new(queue: Arc<MpmcQueue<T>>) -> Self {
+        Self { queue, batch: Vec::with_capacity(128) }
+    }
+}
+
+impl<T> Clone for UnboundedProducer<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Clone for UnboundedConsumer<T> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.queue))
+    }
+}
+
+impl<T: Send + 'static> Queue<T> for Unbounded {
+    const ABOUT: About = about(
+        "mpmc-queue",
+        "default",
+        "MpmcQueue: push and pop; in batches push_batch and pop_batch",
+    );
+
+    type Producer = UnboundedProducer<T>;
+    type Consumer = UnboundedConsumer<T>;
+
+    fn ends(_: usize) -> (Self::Producer, Self::Consumer) {
+        let queue = Arc::new(MpmcQueue::new());
+        (UnboundedProducer(Arc::clone(&queue)), UnboundedConsumer::new(queue))
+    }
+
+    fn trim(
+        (producer, mut consumer): (Self::Producer, Self::Consumer),
+    ) -> (Self::Producer, Self::Consumer) {
+        drop(producer);
+        Arc::get_mut(&mut consumer.queue).expect("the other end is gone").trim();
+        (UnboundedProducer(Arc::clone(&consumer.queue)), consumer)
+    }
+}
+
+impl<T: Send + 'static> Producer<T> for UnboundedProducer<T> {
+    #[inline]
+    fn push(&mut self, value: T) -> Result<(), T> {
+        self.0.push(value).map_err(PushError::into_inner)
     }
 
     #[inline]
-    fn push(&self, value: T) -> Result<(), T> {
-        self.push(value).map_err(PushError::into_inner)
+    fn push_batch(&mut self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.0.push_batch(&mut values.iter().copied()).unwrap_or(0)
+    }
+}
+
+impl<T: Send + 'static> Consumer<T> for UnboundedConsumer<T> {
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        self.queue.pop().ok()
     }
 
     #[inline]
-    fn pop(&self) -> Option<T> {
-        self.pop().ok()
-    }
-
-    fn trim(&mut self) {
-        self.trim();
+    fn pop_batch(&mut self, most: usize, each: impl FnMut(T)) -> usize {
+        let popped = self.queue.pop_batch(&mut self.batch, most).unwrap_or(0);
+        self.batch.drain(..).for_each(each);
+        popped
     }
 }
 
 // ---- stacks ---------------------------------------------------------------------------------------
 
 impl<T: Send + 'static> Stack<T> for IndexStack<T> {
-    const ABOUT: About = about("index-stack", "shared", "IndexStack by reference");
+    const ABOUT: About = about(
+        "index-stack",
+        "shared",
+        "IndexStack by reference; in batches push_batch and pop_up_to",
+    );
 
     fn with_capacity(capacity: usize) -> Self {
         Self::new(capacity)
@@ -216,6 +281,21 @@ impl<T: Send + 'static> Stack<T> for IndexStack<T> {
     #[inline]
     fn pop(&self) -> Option<T> {
         self.pop()
+    }
+
+    #[inline]
+    fn push_batch(&self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.push_batch(&mut values.iter().copied()).unwrap_or(0)
+    }
+
+    #[inline]
+    fn pop_batch(&self, most: usize, each: impl FnMut(T)) -> usize {
+        let mut popped = 0;
+        self.pop_up_to(most).inspect(|_| popped += 1).for_each(each);
+        popped
     }
 }
 

@@ -27,6 +27,25 @@ pub trait Stack<T>: Send + Sync + Sized + 'static {
 
     /// Pops a value in one call, if one is there.
     fn pop(&self) -> Option<T>;
+
+    /// Pushes values from the front of `values`, as many as go, and returns how many went.
+    #[inline]
+    fn push_batch(&self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        values.iter().position(|&value| self.push(value).is_err()).unwrap_or(values.len())
+    }
+
+    /// Pops values, `most` at most, gives them to `each`, and returns how many there were.
+    #[inline]
+    fn pop_batch(&self, most: usize, mut each: impl FnMut(T)) -> usize {
+        for popped in 0..most {
+            let Some(value) = self.pop() else { return popped };
+            each(value);
+        }
+        most
+    }
 }
 
 /// A stack where a scenario asks for a queue: only the order differs.
@@ -51,6 +70,19 @@ impl<T, S: Stack<T>> Shared<T> for Stacked<S> {
     #[inline]
     fn pop(&self) -> Option<T> {
         self.0.pop()
+    }
+
+    #[inline]
+    fn push_batch(&self, values: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        self.0.push_batch(values)
+    }
+
+    #[inline]
+    fn pop_batch(&self, most: usize, each: impl FnMut(T)) -> usize {
+        self.0.pop_batch(most, each)
     }
 }
 

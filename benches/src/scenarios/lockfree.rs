@@ -3,12 +3,12 @@
 //! ```text
 //!   spsc             one producer, one consumer                           lockfree_queues
 //!   mpmc-bounded     any of both, room for 1,024 values                   lockfree_queues, lockfree_tail
-//!   mpmc-unbounded   any of both, no bound                                lockfree_queues, lockfree_memory
+//!   mpmc-unbounded   any of both, no bound           lockfree_queues, lockfree_tail, lockfree_memory
 //!   stack            the newest first                                     lockfree_queues
 //!   crossing         how much work between two operations makes a mutex as good   lockfree_queues
 //!   counter          threads that add up                                  lockfree_counters
 //!   false-sharing    two words on one line, and on two                    lockfree_counters
-//!   pipeline         source files read by one thread, tokenised by another   lockfree_pipeline
+//!   pipeline         source files read by one thread, tokenised by others  lockfree_pipeline
 //! ```
 //!
 //! **Waiting is the scenario's, and the same for all.** A call that is refused (full, empty, busy) is

@@ -35,7 +35,7 @@ const BURST: u64 = if cfg!(debug_assertions) { 10_000 } else { 250_000 };
 macro_rules! peers {
     ($row:ident) => {
         vec![
-            $row::<Unbounded<u64>>().primary(),
+            $row::<Unbounded>().primary(),
             $row::<Nowhere>(),
             $row::<StdDeque<u64, false>>().reference(),
             $row::<Seg<u64>>(),
@@ -84,7 +84,7 @@ pub(super) fn cases() -> Vec<Case> {
             || BURST,
             {
                 let mut engines = peers!(burst);
-                engines.push(trimmed::<Unbounded<u64>>("trim", "MpmcQueue::trim after the burst"));
+                engines.push(trimmed::<Unbounded>("trim", "MpmcQueue::trim after the burst"));
                 engines.push(trimmed::<StdDeque<u64, false>>(
                     "shrunk",
                     "shrink_to_fit after the burst",

@@ -1,4 +1,5 @@
-//! `lockfree/pipeline/registry`: source files read by one thread and tokenised by another.
+//! `lockfree/pipeline/registry`: source files read by one thread and tokenised by another;
+//! `…/registry-2-tokenisers`: by two others.
 //!
 //! ```text
 //!   reader ── lines ──▶ queue of 1,024 ── lines ──▶ tokeniser
@@ -12,11 +13,15 @@
 //! so that a round lasts some hundredths of a second with each of two dozen rows; `counter/words` reads
 //! all of it.
 //!
-//! The null engine has the lines in a table and no queue; the control reads and tokenises half of the
-//! files on each thread.
+//! Two tokenisers share one end of the queue. Each takes lines as it gets to them: 32 at a time are
+//! claimed by a counter, so that both stop when all are out, whoever was faster. Which lines one of them
+//! gets is chance, so what a line adds to the checksum does not depend on its number there.
+//!
+//! The null engine has the lines in a table and no queue; the control reads and tokenises its share of
+//! the files on each thread.
 
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::checksum::fold;
@@ -37,27 +42,37 @@ use crate::input::registry::{Source, sources};
 
 type Line = &'static [u8];
 
+/// Lines that one of several tokenisers claims at a time.
+const CLAIM: usize = 32;
+
 /// Of the sources' sample, every so manieth file.
 const STRIDE: usize = if cfg!(debug_assertions) { 1 } else { 8 };
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![Case {
-        id: "lockfree/pipeline/registry",
+    let case = |id, what, tokenisers: usize, engines| Case {
+        id,
         krate: CRATE,
-        what: "One thread reads the registry's sources line by line, every eighth file, another \
-               tokenises the lines",
+        what,
         model: Model::Throughput,
         unit: "line",
         input: || Input { kind: "registry", bytes: bytes(files()), count: table().len() as u64 },
         working_set_bytes: 3 << 20,
-        threads: 2,
-        engines: vec![
+        threads: 1 + tokenisers,
+        engines,
+    };
+    let one = case(
+        "lockfree/pipeline/registry",
+        "One thread reads the registry's sources line by line, every eighth file, another \
+         tokenises the lines",
+        1,
+        vec![
             batched::<Spsc>().primary(),
             row::<Spsc, 1>(),
             row::<Mpmc, 1>(),
             batched::<Mpmc>(),
-            row::<Unbounded<Line>, 1>(),
-            alone::<Table>(),
+            row::<Unbounded, 1>(),
+            batched::<Unbounded>(),
+            alone::<Table<1>>(),
             alone::<Halves>(),
             row::<StdDeque<Line>, 1>().reference(),
             batched::<StdDeque<Line>>(),
@@ -77,7 +92,25 @@ pub(super) fn cases() -> Vec<Case> {
             row::<Channel<channels::Flume, true, true>, 1>(),
             row::<Channel<channels::Std, true, true>, 1>(),
         ],
-    }]
+    );
+    let two = case(
+        "lockfree/pipeline/registry-2-tokenisers",
+        "One thread reads the registry's sources line by line, every eighth file, two others \
+         tokenise the lines",
+        2,
+        vec![
+            in_batches(shared::<Mpmc, 32>()).primary(),
+            shared::<Mpmc, 1>(),
+            in_batches(shared::<Unbounded, 32>()),
+            alone::<Table<2>>(),
+            alone::<Thirds>(),
+            shared::<StdDeque<Line>, 1>().reference(),
+            in_batches(shared::<ParkingDeque<Line>, 32>()),
+            shared::<Array<Line>, 1>(),
+            shared::<Channel<channels::Kanal, true, true>, 1>(),
+        ],
+    );
+    vec![one, two]
 }
 
 /// The files of a round.
@@ -111,23 +144,55 @@ fn tokenise(line: Line, number: u64) -> u64 {
     sum
 }
 
+/// What a line counts as where nobody knows which it is.
+fn unnumbered(line: Line) -> u64 {
+    tokenise(line, line.len() as u64)
+}
+
 fn row<Q: Queue<Line>, const BATCH: usize>() -> EngineSpec {
     engines::spec_of(Q::ABOUT, || {
         let (producer, consumer) = Q::ends(CAPACITY);
-        let seats = [Seat::Reader(producer), Seat::Tokeniser(consumer)].map(Some);
-        build(Pipe::<Q, BATCH> { seats: Mutex::new(seats), sum: AtomicU64::new(0) })
+        pipe::<Q, BATCH, 1>([consumer], producer)
     })
 }
 
+/// A queue between the reader and two tokenisers.
+fn shared<Q: Queue<Line>, const BATCH: usize>() -> EngineSpec
+where
+    Q::Consumer: Clone,
+{
+    engines::spec_of(Q::ABOUT, || {
+        let (producer, consumer) = Q::ends(CAPACITY);
+        pipe::<Q, BATCH, 2>([consumer.clone(), consumer], producer)
+    })
+}
+
+fn pipe<Q: Queue<Line>, const BATCH: usize, const TOKENISERS: usize>(
+    consumers: [Q::Consumer; TOKENISERS],
+    producer: Q::Producer,
+) -> Box<dyn Engine> {
+    let tokenisers = consumers.into_iter().map(Seat::Tokeniser);
+    let seats = [Seat::Reader(producer)].into_iter().chain(tokenisers).map(Some).collect();
+    let pipe = Pipe::<Q, BATCH, TOKENISERS> {
+        seats: Mutex::new(seats),
+        claimed: AtomicUsize::new(0),
+        sum: AtomicU64::new(0),
+    };
+    build(1 + TOKENISERS, pipe)
+}
+
 fn batched<Q: Queue<Line>>() -> EngineSpec {
-    let spec = row::<Q, 32>();
+    in_batches(row::<Q, 32>())
+}
+
+fn in_batches(spec: EngineSpec) -> EngineSpec {
     let config = if spec.config == "parking-lot" { "parking-lot-batch-32" } else { "batch-32" };
     spec.configured(config, "32 lines at a time")
 }
 
-// ---- two threads, and what they leave -------------------------------------------------------------
+// ---- the threads, and what they leave -------------------------------------------------------------
 
-/// What each of the two threads does.
+/// What each of the threads does; the first one reads.
 trait Stage: Send + Sync + 'static {
     type Member: 'static;
 
@@ -137,6 +202,9 @@ trait Stage: Send + Sync + 'static {
     fn round(&self, member: &mut Self::Member) -> u64;
 
     fn sum(&self) -> &AtomicU64;
+
+    /// What else begins anew in each round.
+    fn rewind(&self) {}
 }
 
 struct Stages<S> {
@@ -161,6 +229,7 @@ impl<S: Stage> Work for Arc<Stages<S>> {
     unsafe fn between(&self) {
         // ORD Relaxed: as above.
         self.last.store(self.stage.sum().swap(0, Relaxed), Relaxed);
+        self.stage.rewind();
     }
 }
 
@@ -169,9 +238,9 @@ struct Threads<S> {
     stages: Arc<Stages<S>>,
 }
 
-fn build<S: Stage>(stage: S) -> Box<dyn Engine> {
+fn build<S: Stage>(threads: usize, stage: S) -> Box<dyn Engine> {
     let stages = Arc::new(Stages { stage, last: AtomicU64::new(0) });
-    let team = Team::new(2, Arc::clone(&stages));
+    let team = Team::new(threads, Arc::clone(&stages));
     Box::new(Threads { team, stages })
 }
 
@@ -189,8 +258,10 @@ impl<S: Stage> Engine for Threads<S> {
 
 // ---- through a queue ------------------------------------------------------------------------------
 
-struct Pipe<Q: Queue<Line>, const BATCH: usize> {
-    seats: Mutex<[Option<Seat<Q>>; 2]>,
+struct Pipe<Q: Queue<Line>, const BATCH: usize, const TOKENISERS: usize> {
+    seats: Mutex<Vec<Option<Seat<Q>>>>,
+    /// Lines that a tokeniser of several took on itself in this round.
+    claimed: AtomicUsize,
     sum: AtomicU64,
 }
 
@@ -199,7 +270,9 @@ enum Seat<Q: Queue<Line>> {
     Tokeniser(Q::Consumer),
 }
 
-impl<Q: Queue<Line>, const BATCH: usize> Stage for Pipe<Q, BATCH> {
+impl<Q: Queue<Line>, const BATCH: usize, const TOKENISERS: usize> Stage
+    for Pipe<Q, BATCH, TOKENISERS>
+{
     type Member = Seat<Q>;
 
     fn join(&self, index: usize) -> Seat<Q> {
@@ -212,8 +285,14 @@ impl<Q: Queue<Line>, const BATCH: usize> Stage for Pipe<Q, BATCH> {
                 read::<Q, BATCH>(to);
                 0
             }
-            Seat::Tokeniser(from) => tokenise_all::<Q, BATCH>(from),
+            Seat::Tokeniser(from) if TOKENISERS == 1 => tokenise_all::<Q, BATCH>(from),
+            Seat::Tokeniser(from) => tokenise_some::<Q, BATCH>(from, &self.claimed),
         }
+    }
+
+    fn rewind(&self) {
+        // ORD Relaxed: nobody works meanwhile, and the meeting orders it.
+        self.claimed.store(0, Relaxed);
     }
 
     fn sum(&self) -> &AtomicU64 {
@@ -266,19 +345,49 @@ fn tokenise_all<Q: Queue<Line>, const BATCH: usize>(from: &mut Q::Consumer) -> u
     sum
 }
 
+/// As [`tokenise_all`], one of several.
+#[inline(never)]
+fn tokenise_some<Q: Queue<Line>, const BATCH: usize>(
+    from: &mut Q::Consumer,
+    claimed: &AtomicUsize,
+) -> u64 {
+    let all = table().len();
+    let mut sum = 0_u64;
+    let mut batch: Vec<Line> = Vec::with_capacity(CLAIM);
+    loop {
+        // ORD Relaxed: a count and no more; the queue hands the lines over.
+        let before = claimed.fetch_add(CLAIM, Relaxed);
+        if before >= all {
+            return sum;
+        }
+        let most = CLAIM.min(all - before);
+        if BATCH == 1 {
+            (0..most).for_each(|_| sum = sum.wrapping_add(unnumbered(lockfree::pop(from))));
+        } else {
+            lockfree::pop_batches(from, most, most, |line| batch.push(line));
+            batch.drain(..).for_each(|line| sum = sum.wrapping_add(unnumbered(line)));
+        }
+    }
+}
+
 // ---- without one ----------------------------------------------------------------------------------
 
-/// The null engine: one thread reads, the other has the lines in a table.
-struct Table;
+/// The null engine: one thread reads, the others have the lines in a table.
+struct Table<const TOKENISERS: usize>;
 
 /// The control: each thread reads and tokenises half of the files.
 struct Halves;
+
+/// The same of three threads: every third file.
+struct Thirds;
 
 /// No queue.
 struct Alone<A>(AtomicU64, PhantomData<fn() -> A>);
 
 trait Part: 'static {
     const ABOUT: About;
+
+    const THREADS: usize;
 
     fn round(index: usize) -> u64;
 }
@@ -287,12 +396,14 @@ const CONTROL: About = About {
     name: "null",
     config: "loop",
     package: "benches",
-    why: "one thread reads, the other tokenises what it has in a table",
+    why: "one thread reads, who tokenises has the lines in a table",
     role: Role::Null,
 };
 
-impl Part for Table {
+impl<const TOKENISERS: usize> Part for Table<TOKENISERS> {
     const ABOUT: About = CONTROL;
+
+    const THREADS: usize = 1 + TOKENISERS;
 
     #[inline(never)]
     fn round(index: usize) -> u64 {
@@ -302,18 +413,39 @@ impl Part for Table {
             });
             return 0;
         }
-        sum_of(table().iter().copied(), 0)
+        if TOKENISERS == 1 {
+            return sum_of(table().iter().copied(), 0);
+        }
+        let part = table().chunks(table().len().div_ceil(TOKENISERS)).nth(index - 1);
+        part.into_iter().flatten().fold(0, |sum, line| sum.wrapping_add(unnumbered(line)))
+    }
+}
+
+const SHARE_NOTHING: About = About {
+    name: "share-nothing",
+    config: "default",
+    why: "each thread reads and tokenises its share of the files",
+    role: Role::Control,
+    ..CONTROL
+};
+
+impl Part for Thirds {
+    const ABOUT: About = SHARE_NOTHING;
+
+    const THREADS: usize = 3;
+
+    #[inline(never)]
+    fn round(index: usize) -> u64 {
+        let own = files().skip(index).step_by(Self::THREADS);
+        own.flat_map(|file| lines(&file.text))
+            .fold(0, |sum, line| sum.wrapping_add(unnumbered(line)))
     }
 }
 
 impl Part for Halves {
-    const ABOUT: About = About {
-        name: "share-nothing",
-        config: "default",
-        why: "each thread reads and tokenises half of the files",
-        role: Role::Control,
-        ..CONTROL
-    };
+    const ABOUT: About = SHARE_NOTHING;
+
+    const THREADS: usize = 2;
 
     #[inline(never)]
     fn round(index: usize) -> u64 {
@@ -370,5 +502,5 @@ impl<A: Part> Stage for Alone<A> {
 }
 
 fn alone<A: Part>() -> EngineSpec {
-    engines::spec_of(A::ABOUT, || build(Alone::<A>(AtomicU64::new(0), PhantomData)))
+    engines::spec_of(A::ABOUT, || build(A::THREADS, Alone::<A>(AtomicU64::new(0), PhantomData)))
 }

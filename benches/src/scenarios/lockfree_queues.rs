@@ -231,7 +231,7 @@ fn bounded_batch<S: Script>(id: &'static str, what: &'static str) -> Case {
 macro_rules! unbounded_peers {
     ($row:ident, $script:ty $(, $from:literal)?) => {
         vec![
-            $row::<Unbounded<u64>, $script $(, $from)?>().primary(),
+            $row::<Unbounded, $script $(, $from)?>().primary(),
             $row::<Nowhere, $script $(, $from)?>(),
             $row::<StdDeque<u64, false>, $script $(, $from)?>().reference(),
             $row::<ParkingDeque<u64, false>, $script $(, $from)?>(),
@@ -257,16 +257,43 @@ fn unbounded() -> Vec<Case> {
         ),
         case::<Stream>("lockfree/mpmc-unbounded/1p1c", "One thread pushes, another pops", {
             let mut engines = unbounded_peers!(single, Stream);
-            engines.push(private::<Unbounded<u64>, Stream, 1>());
+            engines.push(private::<Unbounded, Stream, 1>());
             engines.push(single::<StdChannel<false>, Stream>());
             engines
         }),
+        case::<Alone32>(
+            "lockfree/mpmc-unbounded/one-thread-batch-32",
+            "Pushes 32 values and pops them, on one thread",
+            vec![
+                pairs::<Unbounded, Alone32, 1>().primary(),
+                pairs::<Nowhere, Alone32, 1>(),
+                pairs::<StdDeque<u64, false>, Alone32, 1>().reference(),
+                pairs::<ParkingDeque<u64, false>, Alone32, 1>(),
+                pairs::<Seg<u64>, Alone32, 1>(),
+                pairs::<Concurrent<u64, false>, Alone32, 1>(),
+                pairs::<Kanal<false>, Alone32, 1>(),
+            ],
+        ),
+        case::<Stream32>(
+            "lockfree/mpmc-unbounded/1p1c-batch-32",
+            "One thread pushes, another pops, in batches of 32",
+            vec![
+                single::<Unbounded, Stream32>().primary(),
+                single::<Nowhere, Stream32>(),
+                private::<Unbounded, Stream32, 1>(),
+                single::<StdDeque<u64, false>, Stream32>().reference(),
+                single::<ParkingDeque<u64, false>, Stream32>(),
+                single::<Seg<u64>, Stream32>(),
+                single::<Concurrent<u64, false>, Stream32>(),
+                single::<Kanal<false>, Stream32>(),
+            ],
+        ),
         case::<TwoByTwo>(
             "lockfree/mpmc-unbounded/2p2c",
             "Two threads push and two pop, on as many CPUs as there are",
             {
                 let mut engines = unbounded_peers!(spec, TwoByTwo, 2);
-                engines.push(private::<Unbounded<u64>, TwoByTwo, 2>());
+                engines.push(private::<Unbounded, TwoByTwo, 2>());
                 engines
             },
         ),
@@ -275,7 +302,7 @@ fn unbounded() -> Vec<Case> {
             "Two threads, each of which pushes a value and pops one",
             {
                 let mut engines = unbounded_peers!(spec, Mixed, 2);
-                engines.push(private::<Unbounded<u64>, Mixed, 2>());
+                engines.push(private::<Unbounded, Mixed, 2>());
                 engines
             },
         ),
@@ -297,6 +324,18 @@ fn stacks() -> Vec<Case> {
                 pairs::<AsQueue<StdPile<u64>>, Alone, 0>().reference(),
                 pairs::<AsQueue<ParkingPile<u64>>, Alone, 0>(),
                 pairs::<AsQueue<Treiber<u64>>, Alone, 0>(),
+            ],
+        ),
+        case::<Alone32>(
+            "lockfree/stack/one-thread-batch-32",
+            "Pushes 32 values and pops them, on one thread",
+            vec![
+                pairs::<AsQueue<IndexStack<u64>>, Alone32, 0>().primary(),
+                pairs::<ByHandle, Alone32, 0>(),
+                pairs::<AsQueue<Nowhere>, Alone32, 0>(),
+                pairs::<AsQueue<StdPile<u64>>, Alone32, 0>().reference(),
+                pairs::<AsQueue<ParkingPile<u64>>, Alone32, 0>(),
+                pairs::<AsQueue<Treiber<u64>>, Alone32, 0>(),
             ],
         ),
         case::<Pile>(

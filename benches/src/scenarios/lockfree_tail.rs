@@ -1,4 +1,5 @@
-//! `lockfree/mpmc-bounded/oversubscribed-4-on-2`: the slowest operations where threads take turns.
+//! `lockfree/mpmc-bounded/oversubscribed-4-on-2`, and `…/mpmc-unbounded/…`: the slowest operations where
+//! threads take turns.
 //!
 //! Four threads on two CPUs push and pop one queue, so that a thread is sent away in the middle of an
 //! operation now and then, for some milliseconds. What happens to the others then is the question: a
@@ -20,9 +21,9 @@ use super::team::{Team, Work};
 use crate::case::{Case, Engine, EngineSpec, Model};
 use crate::engines::channels::{self, Channel};
 use crate::engines::concurrent_queue::Concurrent;
-use crate::engines::crossbeam_queue::Array;
+use crate::engines::crossbeam_queue::{Array, Seg};
 use crate::engines::locked::{ParkingDeque, StdDeque};
-use crate::engines::lockfree::Mpmc;
+use crate::engines::lockfree::{Mpmc, Unbounded};
 use crate::engines::queues::{Consumer, Nowhere, Producer, Queue, Tries};
 use crate::engines::{self};
 
@@ -39,8 +40,39 @@ const PAIRS: usize = if cfg!(debug_assertions) { 1000 } else { 16 * 1024 };
 const TIMED: usize = 3 * PAIRS;
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![Case {
-        id: "lockfree/mpmc-bounded/oversubscribed-4-on-2",
+    vec![
+        case(
+            "lockfree/mpmc-bounded/oversubscribed-4-on-2",
+            vec![
+                row::<Mpmc>().primary(),
+                row::<Mpmc<true>>(),
+                row::<Nowhere>(),
+                row::<StdDeque<u64>>().reference(),
+                row::<ParkingDeque<u64>>(),
+                row::<Array<u64>>(),
+                row::<Concurrent<u64, true>>(),
+                row::<Channel<channels::Crossbeam, true, false>>(),
+                row::<Channel<channels::Flume, true, false>>(),
+                row::<Channel<channels::Kanal, true, false>>(),
+            ],
+        ),
+        case(
+            "lockfree/mpmc-unbounded/oversubscribed-4-on-2",
+            vec![
+                row::<Unbounded>().primary(),
+                row::<Nowhere>(),
+                row::<StdDeque<u64, false>>().reference(),
+                row::<ParkingDeque<u64, false>>(),
+                row::<Seg<u64>>(),
+                row::<Channel<channels::Kanal, false, false>>(),
+            ],
+        ),
+    ]
+}
+
+fn case(id: &'static str, engines: Vec<EngineSpec>) -> Case {
+    Case {
+        id,
         krate: CRATE,
         what: "Four threads on two CPUs push and pop: the time to success of each operation, when \
                threads are sent away in the middle of one",
@@ -49,19 +81,8 @@ pub(super) fn cases() -> Vec<Case> {
         input: || synthetic(0, (THREADS * PAIRS) as u64),
         working_set_bytes: (CAPACITY * 2 * size_of::<u64>()) as u64,
         threads: THREADS,
-        engines: vec![
-            row::<Mpmc>().primary(),
-            row::<Mpmc<true>>(),
-            row::<Nowhere>(),
-            row::<StdDeque<u64>>().reference(),
-            row::<ParkingDeque<u64>>(),
-            row::<Array<u64>>(),
-            row::<Concurrent<u64, true>>(),
-            row::<Channel<channels::Crossbeam, true, false>>(),
-            row::<Channel<channels::Flume, true, false>>(),
-            row::<Channel<channels::Kanal, true, false>>(),
-        ],
-    }]
+        engines,
+    }
 }
 
 fn row<Q: Queue<u64>>() -> EngineSpec
