@@ -292,10 +292,11 @@ impl<T: Send + 'static> Stack<T> for IndexStack<T> {
     }
 
     #[inline]
-    fn pop_batch(&self, most: usize, each: impl FnMut(T)) -> usize {
-        let mut popped = 0;
-        self.pop_up_to(most).inspect(|_| popped += 1).for_each(each);
-        popped
+    fn pop_batch(&self, most: usize, mut each: impl FnMut(T)) -> usize {
+        self.pop_up_to(most).fold(0, |popped, value| {
+            each(value);
+            popped + 1
+        })
     }
 }
 
