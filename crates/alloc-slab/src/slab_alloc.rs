@@ -214,6 +214,11 @@ impl<A: Allocator> SlabAlloc<A> {
         self.page_count.set(self.page_count.get() + 1);
         self.peak_pages.set(self.peak_pages.get().max(self.page_count.get()));
         // A backing may have used this allocator meanwhile: what is free already goes behind.
+        self.link_blocks(page).ok_or(AllocError)
+    }
+
+    /// Adds all blocks of a page to the free list, lowest first; returns the first of the list.
+    fn link_blocks(&self, page: NonNull<u8>) -> Link {
         let mut free = self.free.get();
         for number in (0..self.blocks_per_page()).rev() {
             // SAFETY: the blocks of a page end within it.
@@ -225,7 +230,7 @@ impl<A: Allocator> SlabAlloc<A> {
             free = Some(block);
         }
         self.free.set(free);
-        free.ok_or(AllocError)
+        free
     }
 
     /// Gives the pages whose blocks are all free back to the backing; returns how many bytes that were.
@@ -233,6 +238,11 @@ impl<A: Allocator> SlabAlloc<A> {
     /// # Complexity
     ///
     /// Linear in the number of free blocks and pages.
+    ///
+    /// # Panics
+    ///
+    /// If the backing does when it is given a page: that page counts as given back, and pages behind
+    /// it stay.
     pub fn trim(&mut self) -> usize {
         let header_of = |block: NonNull<FreeBlock>| {
             let page_bytes = self.page.size();
@@ -272,21 +282,17 @@ impl<A: Allocator> SlabAlloc<A> {
         }
         self.free.set(first);
         let mut bytes = 0;
-        let mut kept = None;
-        let mut look = self.pages.replace(None);
-        while let Some(page) = look {
+        let mut rest = Rest { slab: self, look: self.pages.replace(None) };
+        while let Some(page) = rest.next() {
             // SAFETY: A1.
             let header = unsafe { page.as_ref() };
-            look = header.next.get();
             if header.free.replace(0) == all {
                 bytes += self.page.size();
                 self.page_count.set(self.page_count.get() - 1);
                 // SAFETY: A1; all of its blocks were free, and have left the list.
                 unsafe { self.backing.deallocate(page.cast(), self.page) };
             } else {
-                header.next.set(kept);
-                kept = Some(page);
-                self.pages.set(kept);
+                header.next.set(self.pages.replace(Some(page)));
             }
         }
         bytes
@@ -318,6 +324,38 @@ impl<A: Allocator> SlabAlloc<A> {
         stats.waste_tail_bytes = pages * (self.page.size() - blocks_bytes);
         stats.slow_calls = self.slow_calls.get();
         stats
+    }
+}
+
+/// The pages that `trim` has not come to yet. They stay if the backing panics, and with them the blocks
+/// that have left the list since their pages were to go.
+struct Rest<'a, A: Allocator> {
+    slab: &'a SlabAlloc<A>,
+    look: Option<NonNull<Header>>,
+}
+
+impl<A: Allocator> Rest<'_, A> {
+    fn next(&mut self) -> Option<NonNull<Header>> {
+        let page = self.look?;
+        // SAFETY: A1.
+        self.look = unsafe { page.as_ref() }.next.get();
+        Some(page)
+    }
+}
+
+impl<A: Allocator> Drop for Rest<'_, A> {
+    fn drop(&mut self) {
+        if cfg!(bug = "trim-loses-the-pages-behind") {
+            return;
+        }
+        while let Some(page) = self.next() {
+            // SAFETY: A1.
+            let header = unsafe { page.as_ref() };
+            header.next.set(self.slab.pages.replace(Some(page)));
+            if header.free.replace(0) == self.slab.blocks_per_page() {
+                self.slab.link_blocks(page.cast());
+            }
+        }
     }
 }
 

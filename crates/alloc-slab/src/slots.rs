@@ -23,7 +23,8 @@
 //! * **S3** the generations of a slot only rise, through releases of its page as well (`floor`), until it
 //!   is retired: when its generation would become 0 again, its state becomes 0, for ever.
 //! * **S4** `len()` slots hold values.
-//! * **S5** no user code runs while one of these is broken.
+//! * **S5** no user code runs while one of these is broken, but in `compact` and `trim`: there a guard
+//!   makes S2 true again, also when that code panics, before anybody can reach the slab.
 //!
 //! # Why no type
 //!

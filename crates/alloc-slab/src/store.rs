@@ -46,7 +46,7 @@ pub struct PageInfo {
 ///    [`IN_A_ROW`](Self::IN_A_ROW) says so, those of all pages do;
 /// 4. pages are [`Shape::SLOTS`](crate::shape::Shape::SLOTS) slots, and there are never more than
 ///    [`Shape::MAX_PAGES`](crate::shape::Shape::MAX_PAGES) of them: appending more is an error;
-/// 5. after an error or a panic every page is as it was;
+/// 5. after an error or a panic every page is as it was, but for one that was being released;
 /// 6. `T` is always the type that the store was made for; it implies no `Drop` of values.
 #[expect(unnameable_types, reason = "seals `Store`")]
 pub unsafe trait Slots {
@@ -87,7 +87,8 @@ pub unsafe trait Slots {
     /// Takes memory for a released page again, all of whose states and liveness bytes are 0.
     fn restore<T>(&mut self, page: usize) -> Result<(), TryAllocError>;
 
-    /// Gives the memory of a page back; returns how many bytes that were.
+    /// Gives the memory of a page back; returns how many bytes that were. If the backing panics, the
+    /// page counts as released.
     ///
     /// # Safety
     ///

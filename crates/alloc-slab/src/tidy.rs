@@ -51,6 +51,11 @@ impl<T, S: Store> Slab<T, S> {
     /// # Complexity
     ///
     /// Linear in the number of slots, if there is a page to give back; else in 1/64 of it.
+    ///
+    /// # Panics
+    ///
+    /// If the backing does when it is given a page: that page counts as given back, and pages behind
+    /// it stay.
     pub fn trim(&mut self) -> usize {
         trim::<T, S>(self.table_mut())
     }
@@ -68,7 +73,8 @@ impl<T, S: Store> Slab<T, S> {
     /// # Panics
     ///
     /// If `rekey` panics: the value that it was told of, and those it was not yet told of, stay where
-    /// they are under the keys they had; a later value has the key that it was told last.
+    /// they are under the keys they had; a later value has the key that it was told last. If the
+    /// backing panics, as for [`trim`](Self::trim).
     ///
     /// # Examples
     ///
@@ -91,36 +97,49 @@ impl<T, S: Store> Slab<T, S> {
         let table = self.table_mut();
         let plan = Plan::of::<T, S>(table);
         {
-            let relink = Relink::<T, S>(table, PhantomData);
-            move_values(relink.0, &plan, &mut rekey);
+            let relink = Relink::<T, S> { table, released: None, _values: PhantomData };
+            move_values(relink.table, &plan, &mut rekey);
         }
         trim::<T, S>(self.table_mut())
     }
 }
 
 fn trim<T, S: Slots>(table: &mut Table<S>) -> usize {
-    let (mut bytes, released) = (0, table.released());
-    for page in 0..table.store.pages() {
-        if count_live::<T, S>(table, page) == 0 {
-            bytes += table.release_page::<T>(page);
+    // Not asked of the bytes: the system may refuse to take back what it is given.
+    let released = Some(table.released());
+    let relink = Relink::<T, S> { table, released, _values: PhantomData };
+    let mut bytes = 0;
+    for page in 0..relink.table.store.pages() {
+        if count_live::<T, S>(relink.table, page) == 0 {
+            bytes += relink.table.release_page::<T>(page);
         }
     }
-    // Not `bytes`: the system may refuse to take back what it is given.
-    if table.released() != released {
-        table.relink_all::<T>();
+    if cfg!(bug = "trim-links-if-nothing-panics") {
+        relink.table.relink_all::<T>();
     }
     bytes
 }
 
-/// Makes the free list anew, also when `rekey` panics: slots are filled behind its back.
-struct Relink<'a, T, S: Slots>(&'a mut Table<S>, PhantomData<T>);
+/// Makes the free list anew, also when `rekey` or the backing panics: slots are filled, and pages go,
+/// behind its back.
+struct Relink<'a, T, S: Slots> {
+    table: &'a mut Table<S>,
+    /// How many pages were released before, if that is all that may change.
+    released: Option<usize>,
+    _values: PhantomData<T>,
+}
 
 impl<T, S: Slots> Drop for Relink<'_, T, S> {
     fn drop(&mut self) {
-        if cfg!(bug = "compact-leaves-the-list") {
+        if match self.released {
+            None => cfg!(bug = "compact-leaves-the-list"),
+            Some(released) => {
+                self.table.released() == released || cfg!(bug = "trim-links-if-nothing-panics")
+            }
+        } {
             return;
         }
-        self.0.relink_all::<T>();
+        self.table.relink_all::<T>();
     }
 }
 

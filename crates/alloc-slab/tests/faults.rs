@@ -4,7 +4,7 @@
 
 use alloc_core::testing::{Checked, FailAt};
 use alloc_core::{AllocError, Allocator, ErrorKind, Global, Layout};
-use alloc_slab::{Cached, Key, ObjectCache, Slab, SlabAlloc};
+use alloc_slab::{Cached, Key, ObjectCache, Pages, Slab, SlabAlloc};
 use core::cell::{Cell, RefCell};
 use core::panic::AssertUnwindSafe;
 use core::ptr::NonNull;
@@ -272,6 +272,124 @@ fn a_backing_that_panics_leaves_everything_as_it_was() {
     assert!(slab.values().map(|value| value[0]).eq(0..65));
     assert_eq!(nodes.trim(), 0);
     assert_eq!(*cache.take(), "made");
+}
+
+/// A backing that panics when it is given back a block, which it takes all the same: the one before
+/// which so many others came.
+struct PanicsLater(Cell<Option<u32>>);
+
+// SAFETY: blocks are those of `Global`.
+unsafe impl Allocator for &PanicsLater {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        Global.allocate(layout)
+    }
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Global.deallocate(ptr, layout) };
+        match self.0.get() {
+            None => {}
+            Some(0) => {
+                self.0.set(None);
+                planned();
+            }
+            Some(before) => self.0.set(Some(before - 1)),
+        }
+    }
+}
+
+/// Pages 1, 3 and 4 of six have no value; the backing panics at one of them.
+#[test]
+fn a_backing_that_panics_when_a_page_goes_back_leaves_no_list_into_it() {
+    type Trim = fn(&mut Slab<[usize; 125], Pages<&PanicsLater>>) -> usize;
+    let ways: [Trim; 2] = [|slab| slab.trim(), |slab| slab.compact(|_, _, _| {})];
+    for (trim, before) in ways.into_iter().flat_map(|trim| [(trim, 0), (trim, 1), (trim, 2)]) {
+        let backing = PanicsLater(Cell::new(None));
+        let mut slab = Slab::new_in(&backing);
+        let keys: Vec<_> = (0..6 * 64).map(|n| slab.insert([n; 125])).collect();
+        slab.retain(|key, _| ![1, 3, 4].contains(&(key.index() / 64)));
+        // What is free within a page that stays comes between those of pages that go.
+        slab.remove(keys[7]);
+        backing.0.set(Some(before));
+        let held = slab.reserved_bytes();
+        unwinds(|| {
+            trim(&mut slab);
+        });
+        let gone = before as usize + 1;
+        assert_eq!((slab.len(), slab.stats().released_pages), (3 * 64 - 1, gone));
+        assert!(slab.reserved_bytes() < held);
+        // Every slot that is left can be had, without a page, and none twice.
+        let (grown, free) = (slab.stats().slow_calls, slab.capacity() - slab.len());
+        assert_eq!(free, (3 - gone) * 64 + 1);
+        let fresh: Vec<_> = (0..free).map(|n| slab.insert([1000 + n; 125])).collect();
+        assert_eq!(slab.stats().slow_calls, grown);
+        let more: Vec<_> = (0..gone * 64).map(|n| slab.insert([2000 + n; 125])).collect();
+        assert_eq!((slab.stats().slow_calls, slab.len()), (grown + gone as u64, 6 * 64));
+        for (first, keys) in [(1000, fresh), (2000, more)] {
+            assert!((first..).zip(keys).all(|(n, key)| slab[key] == [n; 125]));
+        }
+        for (n, key) in keys.into_iter().enumerate() {
+            let stays = ![1, 3, 4].contains(&(n / 64)) && n != 7;
+            assert_eq!(slab.get(key), stays.then_some(&[n; 125]), "{n}");
+        }
+    }
+}
+
+#[test]
+fn a_backing_that_panics_when_a_page_goes_back_loses_none_behind_it() {
+    let block = Layout::new::<[u64; 125]>();
+    for before in 0..4 {
+        let backing = PanicsLater(Cell::new(None));
+        let mut nodes = SlabAlloc::new_in(block, &backing);
+        let mut blocks: Vec<_> = (0..160).map(|_| nodes.allocate(block).unwrap()).collect();
+        let pages = nodes.stats().reserved_bytes / (16 << 10);
+        assert_eq!(nodes.stats().slow_calls, pages as u64, "of 16 KiB each");
+        let kept = blocks.remove(40);
+        for block_of in blocks {
+            // SAFETY: allocated above with this layout, not used again.
+            unsafe { nodes.deallocate(block_of.cast(), block) };
+        }
+        backing.0.set(Some(before));
+        unwinds(|| {
+            nodes.trim();
+        });
+        // The pages that are left are known, and so are their blocks.
+        let left = pages - before as usize - 1;
+        let stats = nodes.stats();
+        assert_eq!((stats.reserved_bytes, stats.used_bytes), (left << 14, 1000));
+        let free = left * 16 - 1;
+        let again: Vec<_> = (0..free).map(|_| nodes.allocate(block).unwrap()).collect();
+        assert_eq!(nodes.stats().slow_calls, pages as u64, "no page was taken for them");
+        let mut places: Vec<_> = again.iter().map(|block| block.cast::<u8>()).collect();
+        places.push(kept.cast());
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), free + 1, "none is given out twice");
+        for place in places {
+            // SAFETY: allocated above with this layout, not used again.
+            unsafe { nodes.deallocate(place, block) };
+        }
+        assert_eq!((nodes.trim(), nodes.stats().reserved_bytes), (left << 14, 0));
+
+        let cache = ObjectCache::new_in(|| [7u64; 125], &backing);
+        let mut all: Vec<_> = (0..160).map(|_| cache.take()).collect();
+        let held = cache.stats().reserved_bytes;
+        let page = held / 10;
+        #[expect(clippy::mem_forget, reason = "a page that stays")]
+        core::mem::forget(all.remove(40));
+        drop(all);
+        backing.0.set(Some(before));
+        let mut cache = cache;
+        unwinds(|| {
+            cache.trim();
+        });
+        let left = held - page * (before as usize + 1);
+        assert_eq!((cache.stats().reserved_bytes, cache.stats().lent), (left, 1));
+        let all: Vec<_> = (0..left / page * 16 - 1).map(|_| cache.take()).collect();
+        assert_eq!(cache.stats().reserved_bytes, left, "no page was taken for them");
+        assert!(all.iter().all(|object| **object == [7; 125]));
+        drop(all);
+        assert_eq!((cache.trim(), cache.stats().reserved_bytes), (left - page, page));
+    }
 }
 
 #[test]

@@ -11,29 +11,69 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
-/// Panics when armed.
-struct Panics(AtomicBool);
+/// Panics when armed; the block that it is given back then, it takes all the same.
+#[derive(Default)]
+struct Panics {
+    allocating: AtomicBool,
+    giving_back: AtomicBool,
+}
 
 // SAFETY: blocks are those of `Global`.
 unsafe impl Allocator for &Panics {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if self.0.load(Relaxed) {
+        // ORD Relaxed: on the thread that armed it.
+        if self.allocating.load(Relaxed) {
             resume_unwind(Box::new("planned"));
         }
         Global.allocate(layout)
     }
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { Global.deallocate(ptr, layout) }
+        unsafe { Global.deallocate(ptr, layout) };
+        // ORD Relaxed: as above.
+        if self.giving_back.swap(false, Relaxed) {
+            resume_unwind(Box::new("planned"));
+        }
+    }
+}
+
+#[test]
+fn a_backing_that_panics_when_a_page_goes_back_leaves_the_lists_of_a_shared_slab() {
+    let backing = Panics::default();
+    let mut slab = SyncSlab::new_in(&backing);
+    let keys: Vec<_> = (0..4 * 64).map(|n| slab.insert([n; 125])).collect();
+    // The second page and half of the third have no values, and the last one is another thread's, too.
+    slab.retain(|_, value: &mut [u64; 125]| value[0] < 64 || value[0] >= 160);
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(slab.get(keys[255]).is_some()));
+    });
+    // ORD Relaxed: on this thread.
+    backing.giving_back.store(true, Relaxed);
+    assert!(catch_unwind(AssertUnwindSafe(|| slab.trim())).is_err());
+    let stats = slab.stats();
+    assert_eq!((stats.pages, stats.shared_pages, stats.len), (3, 0, 64 + 96));
+    // The free half of the third page can be had, without another.
+    let slow = stats.slow_calls;
+    let fresh: Vec<_> = (0..32).map(|n| slab.insert([1000 + n; 125])).collect();
+    assert_eq!((slab.stats().pages, slab.stats().slow_calls), (3, slow));
+    slab.insert([0; 125]);
+    assert_eq!((slab.stats().pages, slab.stats().slow_calls), (4, slow + 1));
+    assert!((1000..).zip(fresh).all(|(n, key)| *slab.get(key).unwrap() == [n; 125]));
+    for (n, key) in (0..).zip(keys) {
+        let value = slab.get(key).map(|value| *value);
+        assert_eq!(value, (n < 64 || n >= 160).then_some([n; 125]), "{n}");
     }
 }
 
 #[test]
 fn a_backing_that_panics_leaves_the_limit_of_a_shared_slab_as_it_was() {
-    let backing = Panics(AtomicBool::new(true));
+    let backing = Panics::default();
+    // ORD Relaxed: on this thread.
+    backing.allocating.store(true, Relaxed);
     let slab = SyncSlab::new_in(&backing).with_limit(64);
     assert!(catch_unwind(AssertUnwindSafe(|| slab.insert(1u64))).is_err());
-    backing.0.store(false, Relaxed);
+    // ORD Relaxed: as above.
+    backing.allocating.store(false, Relaxed);
     for n in 0..64 {
         assert!(slab.try_insert(n).is_ok(), "64 slots, of which {n} are taken");
     }

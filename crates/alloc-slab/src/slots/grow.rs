@@ -129,7 +129,7 @@ impl<S: Slots> Table<S> {
     }
 
     /// Gives back the memory of a page without values, if none of its slots is retired; returns how
-    /// many bytes that were. The free list must be made anew.
+    /// many bytes that were. The free list must be made anew, also if the backing panics.
     pub(crate) fn release_page<T>(&mut self, page: usize) -> usize {
         let Some((_, place)) = self.first_of::<T>(page) else { return 0 };
         let info = self.store.info(page);
@@ -149,8 +149,9 @@ impl<S: Slots> Table<S> {
         self.slots -= info.usable as usize;
         self.released += 1;
         self.maybe_released = self.maybe_released.min(page);
+        // Last, since the backing may panic.
         // SAFETY: not released (`first_of`), and no slot of it has a value; the caller makes the free
-        // list anew.
+        // list anew, also then.
         unsafe { self.store.release::<T>(page) }
     }
 }

@@ -156,12 +156,22 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Panics
     ///
-    /// If a drop panics: no page is given back then, and what is behind it stays in limbo.
+    /// If a drop panics: no page is given back then, and what is behind it stays in limbo. If the backing
+    /// does when it is given a page: that page counts as given back, and pages behind it stay.
     ///
     /// # Complexity
     ///
     /// O(slots).
     pub fn trim(&mut self) -> usize {
+        /// Makes the lists anew, also when the backing panics.
+        struct Relink<'a, T, A: Allocator>(&'a mut SyncSlab<T, A>);
+        impl<T, A: Allocator> Drop for Relink<'_, T, A> {
+            fn drop(&mut self) {
+                if !cfg!(bug = "shared-trim-links-if-nothing-panics") {
+                    self.0.relink();
+                }
+            }
+        }
         self.drop_limbo();
         // Before pages go: lists lead through their slots.
         self.parts.for_each_shared(|part| {
@@ -173,8 +183,11 @@ impl<T, A: Allocator> SyncSlab<T, A> {
             self.relink();
             return self.release_pages();
         }
-        let bytes = self.release_pages();
-        self.relink();
+        let relink = Relink(self);
+        let bytes = relink.0.release_pages();
+        if cfg!(bug = "shared-trim-links-if-nothing-panics") {
+            relink.0.relink();
+        }
         bytes
     }
 
