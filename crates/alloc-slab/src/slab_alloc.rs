@@ -27,7 +27,7 @@
 //!
 //! Beside the test of the layout (two comparisons, one where it is constant and aligned no more than a
 //! pointer): `allocate` a load, a branch, a load, a store; `deallocate` a load and two stores. Nothing is
-//! counted.
+//! counted, unless by feature `stats`.
 //!
 //! # Source
 //!
@@ -94,7 +94,43 @@ pub struct SlabAlloc<A: Allocator = Global> {
     page_count: Cell<usize>,
     slow_calls: Cell<u64>,
     peak_pages: Cell<usize>,
+    exact: Exact,
     backing: A,
+}
+
+/// What is counted with feature `stats`, and takes no room without.
+#[derive(Default)]
+struct Exact {
+    #[cfg(feature = "stats")]
+    allocs: Cell<u64>,
+    #[cfg(feature = "stats")]
+    frees: Cell<u64>,
+    #[cfg(feature = "stats")]
+    requested_bytes: Cell<u64>,
+    #[cfg(feature = "stats")]
+    peak_blocks: Cell<u64>,
+}
+
+impl Exact {
+    /// A block is given out, for `requested` bytes.
+    #[inline(always)]
+    fn allocated(&self, requested: usize) {
+        #[cfg(feature = "stats")]
+        {
+            self.allocs.set(self.allocs.get() + 1);
+            self.requested_bytes.set(self.requested_bytes.get() + requested as u64);
+            self.peak_blocks.set(self.peak_blocks.get().max(self.allocs.get() - self.frees.get()));
+        }
+        #[cfg(not(feature = "stats"))]
+        let _ = requested;
+    }
+
+    /// A block is taken back.
+    #[inline(always)]
+    fn freed(&self) {
+        #[cfg(feature = "stats")]
+        self.frees.set(self.frees.get() + 1);
+    }
 }
 
 // SAFETY: the pages belong to this allocator alone and are not tied to a thread. Who holds a block also
@@ -106,22 +142,42 @@ impl SlabAlloc {
     ///
     /// # Panics
     ///
-    /// If `layout` is too large for a page of 16 blocks. See [`try_new_in`](Self::try_new_in).
+    /// If `layout` is too large for a page of 16 blocks. See [`try_new`](Self::try_new).
     #[must_use]
     #[track_caller]
     pub fn new(layout: Layout) -> Self {
         Self::new_in(layout, Global)
     }
 
+    /// Returns an allocator for blocks of `layout`, over the global allocator, or the reason why there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new_in`](Self::try_new_in).
+    pub fn try_new(layout: Layout) -> Result<Self, TryAllocError> {
+        Self::try_new_in(layout, Global)
+    }
+
     /// Returns an allocator for blocks of the size of a `T`, over the global allocator.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new). See [`try_for_type`](Self::try_for_type).
     #[must_use]
     #[track_caller]
     pub fn for_type<T>() -> Self {
         Self::new(Layout::new::<T>())
+    }
+
+    /// Returns an allocator for blocks of the size of a `T`, over the global allocator, or the reason why
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new_in`](Self::try_new_in).
+    pub fn try_for_type<T>() -> Result<Self, TryAllocError> {
+        Self::try_new(Layout::new::<T>())
     }
 }
 
@@ -166,6 +222,7 @@ impl<A: Allocator> SlabAlloc<A> {
             page_count: Cell::new(0),
             slow_calls: Cell::new(0),
             peak_pages: Cell::new(0),
+            exact: Exact::default(),
             backing,
         })
     }
@@ -298,13 +355,30 @@ impl<A: Allocator> SlabAlloc<A> {
         bytes
     }
 
-    /// Returns what the allocator holds: the class, not what went to the backing.
+    /// Returns the bytes of the blocks in use: of the class, not of what went to the backing.
     ///
     /// # Complexity
     ///
-    /// Linear in the number of free blocks.
+    /// Linear in the number of free blocks, which are counted; O(1) with feature `stats`.
     #[must_use]
-    pub fn stats(&self) -> AllocStats {
+    pub fn used_bytes(&self) -> usize {
+        self.used_blocks() * self.block.size()
+    }
+
+    /// Returns the bytes of the pages.
+    #[must_use]
+    pub const fn reserved_bytes(&self) -> usize {
+        self.page_count.get() * self.page.size()
+    }
+
+    #[cfg(feature = "stats")]
+    fn used_blocks(&self) -> usize {
+        let used = self.exact.allocs.get() - self.exact.frees.get();
+        usize::try_from(used).unwrap_or(usize::MAX)
+    }
+
+    #[cfg(not(feature = "stats"))]
+    fn used_blocks(&self) -> usize {
         let mut free = 0;
         let mut look = self.free.get();
         while let Some(block) = look {
@@ -312,17 +386,40 @@ impl<A: Allocator> SlabAlloc<A> {
             // SAFETY: A2: a free block.
             look = unsafe { block.as_ref() }.next.get();
         }
-        let pages = self.page_count.get();
+        self.page_count.get() * self.blocks_per_page() - free
+    }
+
+    /// Returns what the allocator holds: the class, not what went to the backing.
+    ///
+    /// `peak_bytes` is a lower bound, of the moments when a page was taken and of now; exact with feature
+    /// `stats`, which also counts blocks and what was asked of them. (A block that is resized in place is
+    /// the one that it was.)
+    ///
+    /// # Complexity
+    ///
+    /// As [`used_bytes`](Self::used_bytes).
+    #[must_use]
+    pub fn stats(&self) -> AllocStats {
         let mut stats = AllocStats::default();
-        stats.used_bytes = (pages * self.blocks_per_page() - free) * self.block.size();
-        stats.reserved_bytes = pages * self.page.size();
+        stats.used_bytes = self.used_bytes();
+        stats.reserved_bytes = self.reserved_bytes();
         // Exact when a page was taken: every block was in use.
         let before = self.peak_pages.get().saturating_sub(1);
-        stats.peak_bytes =
-            stats.used_bytes.max(before * self.blocks_per_page() * self.block.size());
         let blocks_bytes = self.blocks_per_page() * self.block.size();
-        stats.waste_tail_bytes = pages * (self.page.size() - blocks_bytes);
+        stats.peak_bytes = stats.used_bytes.max(before * blocks_bytes);
+        stats.waste_tail_bytes = self.page_count.get() * (self.page.size() - blocks_bytes);
         stats.slow_calls = self.slow_calls.get();
+        #[cfg(feature = "stats")]
+        {
+            let Exact { allocs, frees, requested_bytes, peak_blocks } = &self.exact;
+            stats.allocs = Some(allocs.get());
+            stats.frees = Some(frees.get());
+            stats.requested_bytes = Some(requested_bytes.get());
+            let given = allocs.get() * self.block.size() as u64;
+            stats.waste_align_bytes = Some(given - requested_bytes.get());
+            let peak = usize::try_from(peak_blocks.get()).unwrap_or(usize::MAX);
+            stats.peak_bytes = peak * self.block.size();
+        }
         stats
     }
 }
@@ -387,6 +484,7 @@ unsafe impl<A: Allocator> Allocator for SlabAlloc<A> {
         };
         // SAFETY: A2: a free block.
         self.free.set(unsafe { block.as_ref() }.next.get());
+        self.exact.allocated(layout.size());
         Ok(NonNull::slice_from_raw_parts(block.cast(), self.block.size()))
     }
 
@@ -400,6 +498,7 @@ unsafe impl<A: Allocator> Allocator for SlabAlloc<A> {
         // SAFETY: A3: a block of the class, which the caller gives up: room for a link, aligned.
         unsafe { block.write(FreeBlock { next: Cell::new(self.free.get()) }) };
         self.free.set(Some(block));
+        self.exact.freed();
     }
 
     unsafe fn grow(

@@ -78,6 +78,50 @@ fn pages_without_blocks_go_back() {
     assert_eq!((backing.live_blocks(), slab.stats().reserved_bytes), (0, 0));
 }
 
+/// Exact figures with feature `stats`; without it those that follow from pages and the free list.
+#[test]
+fn figures_of_a_class() {
+    let mut slab = SlabAlloc::new(layout(1000, 8));
+    let exact = cfg!(feature = "stats");
+    let check = |slab: &SlabAlloc, used: usize, peaks: [usize; 2], counts: (u64, u64, u64)| {
+        let stats = slab.stats();
+        assert_eq!((stats.used_bytes, slab.used_bytes()), (used * 1000, used * 1000));
+        assert_eq!(stats.reserved_bytes, slab.reserved_bytes());
+        assert_eq!(stats.peak_bytes, peaks[usize::from(exact)] * 1000);
+        let (allocs, frees, requested) = counts;
+        let counted = (stats.allocs, stats.frees, stats.requested_bytes, stats.waste_align_bytes);
+        let wanted = (Some(allocs), Some(frees), Some(requested), Some(allocs * 1000 - requested));
+        assert_eq!(counted, if exact { wanted } else { (None, None, None, None) });
+    };
+    check(&slab, 0, [0, 0], (0, 0, 0));
+    let take = |slab: &SlabAlloc, size| slab.allocate(layout(size, 8)).unwrap().cast::<u8>();
+    // 16 blocks a page: with the 17th it is known that there were 16.
+    let mut blocks: std::vec::Vec<_> = (0..20).map(|_| take(&slab, 1000)).collect();
+    check(&slab, 20, [20, 20], (20, 0, 20_000));
+    for block in blocks.drain(1..) {
+        // SAFETY: allocated above with this layout, not used again.
+        unsafe { slab.deallocate(block, layout(1000, 8)) };
+    }
+    check(&slab, 1, [16, 20], (20, 19, 20_000));
+    // Smaller ones cost as much; what the backing gives is not counted.
+    let small = take(&slab, 10);
+    let large = take(&slab, 2000);
+    check(&slab, 2, [16, 20], (21, 19, 20_010));
+    // SAFETY: alive with this layout; grows within the class, to where it is, and leaves it then.
+    let same = unsafe { slab.grow(small, layout(10, 8), layout(900, 8)) }.unwrap().cast();
+    assert_eq!(same, small);
+    check(&slab, 2, [16, 20], (21, 19, 20_010));
+    // SAFETY: as above.
+    let moved = unsafe { slab.grow(same, layout(900, 8), layout(3000, 8)) }.unwrap().cast::<u8>();
+    check(&slab, 1, [16, 20], (21, 20, 20_010));
+    for (block, size) in [(blocks[0], 1000), (large, 2000), (moved, 3000)] {
+        // SAFETY: alive with this layout, not used again.
+        unsafe { slab.deallocate(block, layout(size, 8)) };
+    }
+    assert!(slab.trim() > 0 && slab.reserved_bytes() == 0);
+    check(&slab, 0, [16, 20], (21, 21, 20_010));
+}
+
 #[test]
 fn a_vector_passes_by_the_class() {
     let backing = Checked::new(Global);
@@ -92,9 +136,17 @@ fn a_vector_passes_by_the_class() {
 
 #[test]
 fn a_class_that_no_page_can_hold_is_an_error() {
-    let error = SlabAlloc::try_new_in(layout(1 << 60, 8), Global).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
-    assert!(error.size() >= 1 << 60, "{error}");
+    for refused in [
+        SlabAlloc::try_new_in(layout(1 << 60, 8), Global),
+        SlabAlloc::try_new(layout(1 << 60, 8)),
+        SlabAlloc::try_for_type::<[u64; 1 << 57]>(),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
+        assert!(error.size() >= 1 << 60, "{error}");
+    }
+    let served = SlabAlloc::try_for_type::<[u64; 9]>().unwrap();
+    assert_eq!(served.block_layout(), SlabAlloc::try_new(layout(72, 8)).unwrap().block_layout());
 }
 
 #[test]
