@@ -91,7 +91,8 @@ use crate::key::{GENERATION, Key};
 /// when no guard is left: see [`remove`](Self::remove) for when and where.
 ///
 /// A thread that exits leaves its pages to the next new one. Room cannot be reserved ahead: a page belongs
-/// to the thread that asks for it first.
+/// to the thread that asks for it first. Pages are kept while threads share the slab, whatever is removed:
+/// [`trim`](Self::trim) gives them back, by exclusive access.
 ///
 /// # Examples
 ///
@@ -120,6 +121,9 @@ pub struct SyncSlab<T, A: Allocator = Global> {
     parts: ThreadSlots<Part<T>>,
     growth: Mutex<Growth>,
     limit: usize,
+    /// Most values at any reset so far.
+    peak_len: usize,
+    resets: u64,
     backing: A,
     _owns: PhantomData<T>,
 }
@@ -151,6 +155,8 @@ impl<T, A: Allocator> SyncSlab<T, A> {
                 parts: ThreadSlots::new(),
                 growth: Mutex::new(Growth::new()),
                 limit: usize::MAX,
+                peak_len: 0,
+                resets: 0,
                 backing,
                 _owns: PhantomData,
             }
@@ -192,6 +198,12 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         self.parts.get_or(|| self.new_part())
     }
 
+    /// This thread's part, or the reason why it has none.
+    #[inline(always)]
+    fn try_part(&self) -> Result<&Part<T>, TryAllocError> {
+        self.parts.try_get_or(|| Ok(self.new_part())).map_err(no_part)
+    }
+
     #[cold]
     fn new_part(&self) -> Part<T> {
         Part::new(self.batch())
@@ -210,8 +222,8 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// # Concurrency
     ///
     /// Wait-free where the thread has a free slot; taking back those that others freed is too. Taking a
-    /// page waits for other threads that do. A thread's first call takes memory for its part, and aborts if
-    /// there is none (`handle_alloc_error`); `try_insert` returns an error instead. Linearizes when the
+    /// page waits for other threads that do; where it is refused, looking through limbo is lock-free. A
+    /// thread's first call is lock-free, and takes memory for its part; it aborts if there is none (`handle_alloc_error`); `try_insert` returns an error instead. Linearizes when the
     /// key is stored: nobody can know it before.
     #[inline]
     #[track_caller]
@@ -306,10 +318,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// A free slot of this thread's part, taken out of its list.
     #[inline]
     fn try_slot(&self) -> Result<(&Part<T>, &Slot<T>), TryAllocError> {
-        let part = match self.parts.try_get_or(|| Ok(self.new_part())) {
-            Ok(part) => part,
-            Err(error) => return Err(no_part(error)),
-        };
+        let part = self.try_part()?;
         // SAFETY: this thread's part.
         let slot = match unsafe { part.pop() } {
             Some(slot) => slot,

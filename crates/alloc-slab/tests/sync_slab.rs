@@ -57,6 +57,57 @@ fn limbo_is_looked_through_when_it_is_full() {
 }
 
 #[test]
+fn values_that_had_guards_at_the_last_look_let_twice_as_many_wait() {
+    let (slab, drops) = (SyncSlab::new(), drops());
+    let keys: Vec<_> = (0..2_048).map(|n| slab.insert(Counted::new(n, &drops))).collect();
+    elsewhere(|| assert!(keys.iter().all(|&key| slab.get(key).is_some())));
+    assert_eq!(slab.stats().shared_pages, slab.stats().pages);
+    let guards: Vec<_> = keys[..1_000].iter().map(|&key| slab.get(key)).collect();
+    assert!(keys[..1_000].iter().all(|&key| slab.remove(key)));
+    drop(guards);
+    // Looked through at 256, and at 2 * 256 + 256 = 768, when all of them had guards.
+    assert_eq!((slab.stats().limbo, slab.stats().collections), (1_000, 2));
+    let bound = 2 * 768 + 256;
+    assert!(keys[1_000..bound - 1].iter().all(|&key| slab.remove(key)));
+    assert_eq!((slab.stats().limbo, drops.load(Relaxed)), (bound - 1, 0), "nobody looks at any");
+    assert!(slab.remove(keys[bound - 1]));
+    assert_eq!((slab.stats().limbo, drops.load(Relaxed)), (0, bound));
+    // And from then on 256 again.
+    assert!(keys[bound..2_047].iter().all(|&key| slab.remove(key)));
+    assert_eq!((slab.stats().limbo, slab.stats().collections), (255, 3));
+    assert!(slab.remove(keys[2_047]));
+    assert_eq!((slab.stats().limbo, drops.load(Relaxed)), (0, 2_048));
+}
+
+#[test]
+fn figures_of_a_shared_slab_know_its_peak_and_its_resets() {
+    let mut slab = SyncSlab::new();
+    let figures = |slab: &SyncSlab<[u8; 10]>| {
+        let stats = slab.stats();
+        assert_eq!(slab.used_bytes(), stats.used_bytes);
+        (stats.used_bytes, stats.peak_bytes, stats.resets)
+    };
+    assert_eq!(figures(&slab), (0, 0, 0));
+    for n in 0..30 {
+        slab.insert([n; 10]);
+    }
+    elsewhere(|| slab.insert([30; 10]));
+    assert_eq!(figures(&slab), (310, 310, 0), "never below what is in use");
+    slab.clear();
+    assert_eq!(figures(&slab), (0, 310, 1));
+    slab.insert([0; 10]);
+    drop(slab.drain());
+    assert_eq!(figures(&slab), (0, 310, 2));
+    for n in 0..40 {
+        slab.insert([n; 10]);
+    }
+    assert_eq!(figures(&slab), (400, 400, 2));
+    slab.clear();
+    slab.trim();
+    assert_eq!(figures(&slab), (0, 400, 3));
+}
+
+#[test]
 fn freed_slots_come_back_to_their_owner() {
     let slab = SyncSlab::new();
     let keys: Vec<_> = (0..4_096u64).map(|n| slab.insert([n; 4])).collect();

@@ -103,7 +103,14 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// O(slots).
     pub fn drain(&mut self) -> SyncDrain<'_, T, A> {
-        SyncDrain { slab: self, walk: Walk::new(), _takes: PhantomData }
+        self.count_reset();
+        SyncDrain::new(self)
+    }
+
+    /// The slab is about to be emptied.
+    fn count_reset(&mut self) {
+        self.peak_len = self.peak_len.max(self.len());
+        self.resets += 1;
     }
 
     /// Keeps the values for which `keep` says so, and drops the others.
@@ -141,9 +148,10 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         impl<T, A: Allocator> Drop for Rest<'_, T, A> {
             fn drop(&mut self) {
                 self.0.drop_limbo();
-                self.0.drain().for_each(drop);
+                SyncDrain::new(self.0).for_each(drop);
             }
         }
+        self.count_reset();
         let rest = Rest(self);
         rest.0.drop_limbo();
     }
@@ -153,6 +161,8 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// Keys stay refused: a released page leaves behind the highest generation that it had. A page with a
     /// retired slot is kept. What guards that were forgotten kept is dropped, too.
+    ///
+    /// There is no such thing for a slab that is shared: threads look at slots that they have no guard of.
     ///
     /// # Panics
     ///
@@ -385,6 +395,12 @@ pub struct SyncDrain<'a, T, A: Allocator = Global> {
     slab: &'a SyncSlab<T, A>,
     walk: Walk,
     _takes: PhantomData<&'a mut T>,
+}
+
+impl<'a, T, A: Allocator> SyncDrain<'a, T, A> {
+    const fn new(slab: &'a mut SyncSlab<T, A>) -> Self {
+        Self { slab, walk: Walk::new(), _takes: PhantomData }
+    }
 }
 
 impl<T, A: Allocator> Iterator for SyncDrain<'_, T, A> {

@@ -20,7 +20,8 @@
 use alloc::alloc::handle_alloc_error;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::alloc::Layout;
+
+use alloc_core::{ErrorKind, Layout, TryAllocError};
 
 use primitives::sync::MODELLED;
 use primitives::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -75,28 +76,54 @@ impl Hazards {
         }
     }
 
-    /// Adds a block as large as all entries so far, whose first protects `key`.
+    /// Makes sure that the next guard needs no memory. By the part's thread.
+    pub(super) fn reserve(&self) -> Result<(), TryAllocError> {
+        // ORD Relaxed: nobody else makes a free entry one that is not (H1); `claim` acquires.
+        if self.entries().any(|entry| entry.load(Relaxed) == 0) {
+            return Ok(());
+        }
+        match self.try_grow(0) {
+            Ok(_) => Ok(()),
+            Err(layout) => Err(TryAllocError::new(ErrorKind::Backing, layout, 0)),
+        }
+    }
+
+    /// [`try_grow`](Self::try_grow), or the end of the process.
     fn grow(&self, key: u64) -> &AtomicU64 {
+        match self.try_grow(key) {
+            Ok(entry) => entry,
+            Err(layout) => handle_alloc_error(layout),
+        }
+    }
+
+    /// Adds a block as large as all entries so far, whose first is `key`; or returns what there is no
+    /// memory for.
+    fn try_grow(&self, key: u64) -> Result<&AtomicU64, Layout> {
         let count = self.entries().count().max(2);
         let mut entries = Vec::new();
-        let layout = Layout::array::<AtomicU64>(count).unwrap_or(Layout::new::<Block>());
         if entries.try_reserve_exact(count).is_err() {
-            handle_alloc_error(layout);
+            return Err(Layout::array::<AtomicU64>(count).unwrap_or(Layout::new::<Block>()));
         }
         entries.extend((0..count).map(|entry| AtomicU64::new(if entry == 0 { key } else { 0 })));
         // ORD Relaxed: the owner's own store, or none.
         let next = self.more.load(Relaxed);
-        let block = Box::into_raw(Box::new(Block { next, entries }));
+        // A vector's memory, since a box's cannot be asked for.
+        let mut place = Vec::new();
+        if place.try_reserve_exact(1).is_err() {
+            return Err(Layout::new::<Block>());
+        }
+        place.push(Block { next, entries });
+        let block = Box::into_raw(place.into_boxed_slice()).cast::<Block>();
         // ORD[hazard-block] Release → Acquire in `entries`: the block is written before it is walked.
         self.more.store(block, Release);
         // SAFETY: just made; blocks live as long as the part (H3).
         let block = unsafe { &*block };
-        &block.entries[0]
+        Ok(&block.entries[0])
     }
 
     /// Every entry.
     pub(super) fn entries(&self) -> impl Iterator<Item = &AtomicU64> {
-        // ORD[hazard-block] Acquire ← Release in `grow`.
+        // ORD[hazard-block] Acquire ← Release in `try_grow`.
         let mut next = self.more.load(Acquire).cast_const();
         let blocks = core::iter::from_fn(move || {
             // SAFETY: null, or a block, which lives as long as the part (H3).
@@ -184,7 +211,8 @@ impl Drop for Hazards {
     fn drop(&mut self) {
         let mut next = self.more.get();
         while !next.is_null() {
-            // SAFETY: made by `grow`, and of the part that is being dropped.
+            // SAFETY: made by `try_grow`, of one block, whose layout is that of a slice of one; and of the
+            // part that is being dropped.
             let block = unsafe { Box::from_raw(next) };
             next = block.next;
         }

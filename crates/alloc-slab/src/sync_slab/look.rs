@@ -1,6 +1,6 @@
 //! Looking at values: by a guard, or only whether there is one.
 
-use alloc_core::Allocator;
+use alloc_core::{Allocator, TryAllocError};
 use primitives::asymmetric;
 use primitives::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -22,14 +22,55 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free. A thread's first call takes memory for its part, and one that has many guards at once
-    /// takes memory for these; it aborts if there is none (`handle_alloc_error`). Linearizes when it
-    /// looks at the slot. Retains the value until the guard goes.
+    /// Wait-free, but for a thread's first call, which takes a part and is lock-free. That takes memory, and
+    /// so does a thread that has many guards at once; it aborts if there is none (`handle_alloc_error`):
+    /// [`try_get`](Self::try_get) returns an error instead. Linearizes when it looks at the slot. Retains
+    /// the value until the guard goes.
     #[inline]
     pub fn get(&self, key: Key<T>) -> Option<Ref<'_, T>> {
         let page = self.page_of(key)?;
+        self.get_by(self.part(), page, key)
+    }
+
+    /// Returns a guard of the value under `key`, if it is there, or the reason why there can be none.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for the thread's part, or for one more guard beside those that it has.
+    ///
+    /// # Complexity
+    ///
+    /// As [`get`](Self::get), and a search through the places for guards of this thread.
+    ///
+    /// # Concurrency
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let slab = alloc_slab::SyncSlab::new();
+    /// let key = slab.insert(7);
+    /// assert_eq!(slab.try_get(key)?.as_deref(), Some(&7));
+    /// assert!(slab.try_remove(key)? && slab.try_get(key)?.is_none());
+    /// # Ok::<(), alloc_slab::TryAllocError>(())
+    /// ```
+    pub fn try_get(&self, key: Key<T>) -> Result<Option<Ref<'_, T>>, TryAllocError> {
+        let Some(page) = self.page_of(key) else { return Ok(None) };
+        let part = self.try_part()?;
+        part.hazards.reserve()?;
+        Ok(self.get_by(part, page, key))
+    }
+
+    /// As [`get`](Self::get), for this thread's part and a page that may have the key.
+    #[inline(always)]
+    fn get_by<'a>(
+        &'a self,
+        part: &'a Part<T>,
+        page: PageRef<'a, T>,
+        key: Key<T>,
+    ) -> Option<Ref<'a, T>> {
         let slot = page.slot(key.slot());
-        let part = self.part();
         if !page.is_quick_for(part) {
             return self.get_shared(part, page, slot, key.to_bits());
         }

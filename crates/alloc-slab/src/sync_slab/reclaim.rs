@@ -60,11 +60,13 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Complexity
     ///
-    /// O(values in limbo + guards of all threads), and one heavy fence: a system call.
+    /// O(p + (g + v) log g): p places for guards in all threads, eight each and as many as had guards at
+    /// one time, g guards, which are sorted, v values in limbo. And one heavy fence: a system call.
     ///
     /// # Concurrency
     ///
-    /// Wait-free, drops of values aside.
+    /// Lock-free, drops of values aside: slots go back to their owners by a compare-exchange on a stack,
+    /// which is tried again when another thread was quicker. The rest is wait-free.
     pub fn flush(&self) {
         if let Some(part) = self.parts.get() {
             self.collect(part);

@@ -1,6 +1,6 @@
 //! Removing values: alone from a private page, else by compare-exchange.
 
-use alloc_core::Allocator;
+use alloc_core::{Allocator, TryAllocError};
 use primitives::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::SyncSlab;
@@ -16,9 +16,9 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// If this thread inserted the value (or adopted its page), no other thread has used the page, and
     /// this thread has no guard of the value, it is dropped here. Otherwise it waits in limbo: a thread
     /// looks through its limbo when it holds 256 values (fewer in a slab with a limit) more than twice
-    /// what guards kept there the last time, and drops those without a guard. So each thread keeps at
-    /// most that many; [`flush`](Self::flush) drops them now. Limbo of a thread that exits passes on with
-    /// its part.
+    /// what guards kept there the last time, and drops those without a guard. So fewer than that many
+    /// wait for each thread, whether guards of them are left or not; [`flush`](Self::flush) drops them
+    /// now. Limbo of a thread that exits passes on with its part.
     ///
     /// # Panics
     ///
@@ -26,21 +26,50 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// # Complexity
     ///
-    /// O(1), amortised: a heavy fence and a look at all guards for each 256 values in limbo. The first
-    /// time that a thread comes to a page of another: a heavy fence.
+    /// O(1), amortised, where guards are no more than values in limbo: a heavy fence and a look at all
+    /// guards for each 256 of these ([`flush`](Self::flush)). The first time that a thread comes to a page
+    /// of another: a heavy fence.
     ///
     /// # Concurrency
     ///
-    /// Wait-free, drops of values aside; looking through limbo is too, in O(guards + values). A thread's
-    /// first call takes memory for its part, and aborts if there is none (`handle_alloc_error`).
+    /// Wait-free, drops of values aside, but for the call that looks through limbo, and a thread's first
+    /// one, which takes a part: these are lock-free. The first one takes memory for the part, and aborts
+    /// if there is none (`handle_alloc_error`); [`try_remove`](Self::try_remove) returns an error instead.
     /// Linearizes when the slot's state changes, or when it is found to have changed.
     #[inline]
     pub fn remove(&self, key: Key<T>) -> bool {
         let Some(page) = self.page_of(key) else { return false };
+        // Before the state is loaded: the part may come to us now, from a thread that removed the value.
+        self.remove_by(self.part(), page, key)
+    }
+
+    /// Removes the value under `key`, and returns whether there was one, or the reason why this thread
+    /// cannot remove any.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for the thread's part: the value stays.
+    ///
+    /// # Panics
+    ///
+    /// As [`remove`](Self::remove).
+    ///
+    /// # Concurrency
+    ///
+    /// As [`remove`](Self::remove).
+    #[inline]
+    pub fn try_remove(&self, key: Key<T>) -> Result<bool, TryAllocError> {
+        let Some(page) = self.page_of(key) else { return Ok(false) };
+        // First, as in `remove`.
+        let part = self.try_part()?;
+        Ok(self.remove_by(part, page, key))
+    }
+
+    /// As [`remove`](Self::remove), for this thread's part and a page that may have the key.
+    #[inline(always)]
+    fn remove_by(&self, part: &Part<T>, page: PageRef<'_, T>, key: Key<T>) -> bool {
         let slot = page.slot(key.slot());
         let bits = key.to_bits();
-        // Before the state is loaded: the part may come to us now, from a thread that removed the value.
-        let part = self.part();
         // ORD Relaxed: another key is another key for ever (L1). The same one: on a private page it is our
         // own store, or ordered by the edge of `ThreadSlots` along which the part came; else a guess.
         if slot.state.load(Relaxed) != bits {

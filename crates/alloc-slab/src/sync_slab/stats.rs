@@ -11,8 +11,9 @@ use super::page::Page;
 
 /// Figures of one shared slab: those of every allocator (by [`Deref`]), and those of its own.
 ///
-/// `allocs` and `frees` are values inserted and removed, `slow_calls` the times that a thread had no
-/// free slot of its own at hand, `contended` the removals that met another thread's at the same key.
+/// `allocs` and `frees` are values inserted and removed, `resets` the times that the slab was cleared or
+/// drained, `peak_bytes` the most in use at any of these and now, `slow_calls` the times that a thread had
+/// no free slot of its own at hand, `contended` the removals that met another thread's at the same key.
 /// Each figure is exact when no thread changes the slab meanwhile.
 ///
 /// # Examples
@@ -158,10 +159,22 @@ impl<T, A: Allocator> SyncSlab<T, A> {
         }
         stats.adopted = self.parts.adoptions();
         stats.common.used_bytes = stats.len * size_of::<T>();
+        stats.common.peak_bytes = self.peak_len.max(stats.len) * size_of::<T>();
+        stats.common.resets = self.resets;
         stats.common.reserved_bytes = self.reserved_bytes();
         stats.common.allocs = Some(inserted);
         stats.common.frees = Some(removed);
         stats
+    }
+
+    /// Returns the bytes of the values.
+    ///
+    /// # Complexity
+    ///
+    /// As [`len`](Self::len).
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.len() * size_of::<T>()
     }
 
     /// Returns the bytes of its pages and of the directory that finds them.
