@@ -158,6 +158,30 @@ impl<'id, T, S: Store> Branded<'_, 'id, T, S> {
         self.slab.keys().map(Self::brand)
     }
 
+    /// Returns the values with their keys, in the order of slots.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (BrandedKey<'id, T>, &T)> {
+        self.slab.iter().map(|(key, value)| (Self::brand(key), value))
+    }
+
+    /// Returns the values with their keys, to change, in the order of slots.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (BrandedKey<'id, T>, &mut T)> {
+        self.slab.iter_mut().map(|(key, value)| (Self::brand(key), value))
+    }
+
+    /// Takes all values out, each when it is asked for, as [`Slab::drain`] does.
+    pub fn drain(&mut self) -> impl Iterator<Item = (BrandedKey<'id, T>, T)> {
+        self.slab.drain().map(|(key, value)| (Self::brand(key), value))
+    }
+
+    /// Keeps the values for which `keep` says so, and drops the others.
+    ///
+    /// # Panics
+    ///
+    /// As [`Slab::retain`].
+    pub fn retain(&mut self, mut keep: impl FnMut(BrandedKey<'id, T>, &mut T) -> bool) {
+        self.slab.retain(|key, value| keep(Self::brand(key), value));
+    }
+
     /// Returns the slab without its brand, to look at.
     #[must_use]
     pub const fn slab(&self) -> &Slab<T, S> {

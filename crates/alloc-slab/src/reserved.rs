@@ -85,7 +85,7 @@ impl<T> Slab<T, ReservedPages> {
     /// # Ok::<(), alloc_slab::TryAllocError>(())
     /// ```
     pub fn try_reserved(max_len: usize) -> Result<Self, TryAllocError> {
-        Ok(Self::over(ReservedPages::new::<T>(max_len)?).with_limit(max_len))
+        Ok(Self::over(ReservedPages::new::<T>(max_len)?, max_len))
     }
 
     /// Returns a slab for up to `max_len` values in reserved address space.

@@ -110,7 +110,7 @@ impl<T, A: Allocator> Slab<T, Pages<A>> {
     /// Returns an empty slab over `backing`, which it asks for nothing before its first value.
     #[must_use]
     pub const fn new_in(backing: A) -> Self {
-        Self::over(Pages::new_in(backing))
+        Self::over(Pages::new_in(backing), usize::MAX)
     }
 
     /// Returns a slab with room for `capacity` values from `backing`.
@@ -146,8 +146,9 @@ impl<T, A: Allocator> Slab<T, Pages<A>> {
 }
 
 impl<T, S: Store> Slab<T, S> {
-    pub(crate) const fn over(store: S) -> Self {
-        Self { table: Table::new::<T>(store), _owns: PhantomData }
+    /// A slab over `store`, which has room for `most` slots.
+    pub(crate) const fn over(store: S, most: usize) -> Self {
+        Self { table: Table::new::<T>(store, most), _owns: PhantomData }
     }
 
     #[inline(always)]
@@ -166,7 +167,8 @@ impl<T, S: Store> Slab<T, S> {
 
     /// Sets the most slots that the slab may have, and so the most values; further values are refused.
     ///
-    /// Slots that it has already stay.
+    /// Slots that it has already stay. A limit of 0 refuses every value. In reserved address space the
+    /// limit is never above what was reserved.
     ///
     /// ```
     /// let mut slab = alloc_slab::Slab::new().with_limit(2);
@@ -455,7 +457,8 @@ impl<T, S: Store> Slab<T, S> {
         self.table.capacity()
     }
 
-    /// Returns the most slots that the slab may have; `usize::MAX` if nobody set a limit.
+    /// Returns the most slots that the slab may have; if nobody set a limit, what was reserved, or
+    /// `usize::MAX`.
     #[must_use]
     pub const fn limit(&self) -> usize {
         self.table.limit()

@@ -68,11 +68,14 @@ pub(crate) struct Table<S: Slots> {
     /// Slots in use or free, of the pages that are held.
     slots: usize,
     limit: usize,
+    /// The most slots that the store has room for.
+    most: usize,
     pub(crate) counters: Counters,
 }
 
 impl<S: Slots> Table<S> {
-    pub(crate) const fn new<T>(store: S) -> Self {
+    /// A table over `store`, which has room for `most` slots.
+    pub(crate) const fn new<T>(store: S, most: usize) -> Self {
         let drop_values: Option<unsafe fn(&mut Self)> =
             if core::mem::needs_drop::<T>() { Some(drop_values::<T, S>) } else { None };
         Self {
@@ -85,7 +88,8 @@ impl<S: Slots> Table<S> {
             released: 0,
             maybe_released: 0,
             slots: 0,
-            limit: usize::MAX,
+            limit: most,
+            most,
             counters: Counters::new(),
         }
     }
@@ -147,7 +151,7 @@ impl<S: Slots> Table<S> {
     }
 
     pub(crate) const fn set_limit(&mut self, slots: usize) {
-        self.limit = slots;
+        self.limit = if slots < self.most { slots } else { self.most };
     }
 
     #[cfg(test)]

@@ -166,7 +166,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// Limits the slots of all threads together.
     ///
     /// Slots come by pages, and a page belongs to one thread: one may be refused while another has free
-    /// slots. Removed values in limbo have theirs until they are dropped.
+    /// slots. Removed values in limbo have theirs until they are dropped. A limit of 0 refuses every value.
     ///
     /// # Examples
     ///

@@ -60,15 +60,20 @@ impl<T, S: Store> Slab<T, S> {
         trim::<T, S>(self.table_mut())
     }
 
-    /// Moves values out of the emptiest pages, so that as few as possible are in use, and gives the
-    /// others back. Returns how many bytes that were.
+    /// Moves values out of the emptiest pages into the fullest ones, so that no more of these are in use
+    /// than have room for all, and gives the others back. Returns how many bytes that were.
+    ///
+    /// No other pages would be fewer if all have the same number of slots. A page that was cut short by
+    /// a limit, which was raised later, has less room and may stay in place of one that has more; one
+    /// with a retired slot is emptied like others, but kept.
     ///
     /// `rekey` is told of each value before it moves: the value, the key it had and the one that it
     /// will have. This is the one method that moves values; nothing may rely on their addresses.
     ///
     /// # Complexity
     ///
-    /// Linear in the number of slots. Moves the fewest values that make so many pages free.
+    /// Linear in the number of slots. Moves the fewest values that make so many pages free, where they
+    /// have slots alike.
     ///
     /// # Panics
     ///
@@ -159,7 +164,9 @@ struct Plan {
 }
 
 impl Plan {
-    /// The fewest pages that can hold all values, the fullest ones.
+    /// As many of the fullest pages as can hold all values: the fewest, if they have slots alike. (By room
+    /// first, they would be fewest in any case; but a page with more room and no values would be filled
+    /// from one that holds them all.)
     fn of<T, S: Slots>(table: &Table<S>) -> Self {
         let (mut low, mut high) = (0, Shape::<T>::SLOTS);
         // The pages with `high` values or fewer are not all needed, or there are no others.

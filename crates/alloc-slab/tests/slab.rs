@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use alloc_core::ErrorKind;
-use alloc_slab::{DisjointError, Key, Slab};
+use alloc_slab::{DisjointError, Key, Slab, Store};
 use core::cell::Cell;
 use std::collections::HashMap;
 
@@ -297,6 +297,47 @@ fn a_branded_slab_without_room_says_so() {
             (ErrorKind::Full, 7)
         );
     });
+}
+
+#[test]
+fn a_branded_slab_can_be_gone_through() {
+    let mut slab: Slab<u32> = (0..100).collect();
+    slab.branded(|mut slab| {
+        assert_eq!(slab.iter().len(), 100);
+        assert!(slab.iter().all(|(key, value)| slab[key] == *value));
+        for (key, value) in slab.iter_mut() {
+            assert_eq!(key.key().index(), *value as usize);
+            *value += 1;
+        }
+        slab.retain(|key, value| key.key().index() + 1 == *value as usize && *value % 2 == 0);
+        assert!(slab.iter().map(|(_, value)| *value).eq((2..=100).step_by(2)));
+        let first = slab.keys().next().unwrap();
+        let mut drained = slab.drain();
+        assert!(drained.next().is_some_and(|(key, value)| key == first && value == 2));
+        drop(drained);
+        assert!(!slab.contains(first) && slab.slab().is_empty());
+    });
+}
+
+#[test]
+fn a_limit_is_never_above_what_was_reserved() {
+    fn full(mut slab: Slab<usize, impl Store>, most: usize) {
+        assert_eq!(slab.limit(), most);
+        slab.extend(0..most);
+        let rejected = slab.try_insert(0).unwrap_err();
+        assert_eq!(rejected.error().kind(), ErrorKind::Full);
+        assert!(rejected.to_string().ends_with(&format!("the limit is {most} values")));
+    }
+    #[cfg(unix)]
+    for (limit, most) in [(usize::MAX, 100), (101, 100), (100, 100), (99, 99), (0, 0)] {
+        let slab = Slab::reserved(100).with_limit(limit);
+        full(slab, most);
+        // It may be raised again, up to there.
+        full(Slab::reserved(100).with_limit(1).with_limit(limit), most);
+    }
+    assert_eq!(Slab::<u8>::new().limit(), usize::MAX);
+    full(Slab::new().with_limit(0), 0);
+    full(Slab::new().with_limit(700), 700);
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn values_that_had_guards_at_the_last_look_let_twice_as_many_wait() {
     let guards: Vec<_> = keys[..1_000].iter().map(|&key| slab.get(key)).collect();
     assert!(keys[..1_000].iter().all(|&key| slab.remove(key)));
     drop(guards);
+    // ORD Relaxed, of drops here and below: on this thread.
     // Looked through at 256, and at 2 * 256 + 256 = 768, when all of them had guards.
     assert_eq!((slab.stats().limbo, slab.stats().collections), (1_000, 2));
     let bound = 2 * 768 + 256;
@@ -339,6 +340,53 @@ fn exclusive_access_iterates_changes_takes_and_drains() {
     slab.clear();
     assert_eq!((slab.len(), drops.load(Relaxed)), (0, 1_501));
     assert!(keys.values().all(|&key| !slab.contains(key)));
+}
+
+#[test]
+fn a_closure_that_panics_in_retain_of_a_shared_slab_loses_no_value() {
+    for panics_at in [0usize, 1, 50, 99] {
+        let (mut slab, drops) = (SyncSlab::new(), drops());
+        let keys: Vec<_> = (0..100).map(|n| slab.insert(Counted::new(n, &drops))).collect();
+        // One in limbo of another thread, which is neither shown nor lost.
+        elsewhere(|| assert!(slab.remove(keys[7])));
+        let mut calls = 0;
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            slab.retain(|key, value| {
+                assert_eq!(key, keys[usize::try_from(value.number).unwrap()]);
+                assert_ne!(value.number, 7);
+                calls += 1;
+                assert!(calls <= panics_at, "told to");
+                calls % 2 == 0
+            });
+        }));
+        assert_eq!(panicked.is_err(), panics_at < 99);
+        let dropped = panics_at.div_ceil(2);
+        // ORD Relaxed, here and below: dropped on this thread.
+        assert_eq!((slab.len(), drops.load(Relaxed)), (99 - dropped, dropped));
+        // The others are there, the one that it panicked at included; free slots can be had, each once.
+        let left: Vec<_> = slab.iter_mut().map(|(key, value)| (key, value.number)).collect();
+        assert_eq!(left.len(), 99 - dropped);
+        for (key, number) in left {
+            assert!(slab.contains(key) && keys[usize::try_from(number).unwrap()] == key);
+        }
+        let pages = slab.stats().pages;
+        let fresh: Vec<_> =
+            (0..dropped).map(|n| slab.insert(Counted::new(n as u64, &drops))).collect();
+        assert!((0..).zip(&fresh).all(|(n, &key)| slab.get(key).unwrap().number == n));
+        assert_eq!((slab.stats().pages, slab.len()), (pages, 99));
+        drop(slab);
+        assert_eq!(drops.load(Relaxed), 100 + dropped);
+    }
+}
+
+#[test]
+fn a_limit_of_nothing_refuses_everything() {
+    let slab = SyncSlab::new().with_limit(0);
+    for _ in 0..2 {
+        let rejected = slab.try_insert(7).unwrap_err();
+        assert_eq!((rejected.error().kind(), rejected.into_value()), (ErrorKind::Full, 7));
+    }
+    assert_eq!((slab.limit(), slab.reserved_bytes()), (0, 0));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod counted;
 
+use alloc_core::Global;
+use alloc_core::testing::Checked;
 use alloc_slab::{Key, Ref, SyncSlab};
 use core::cell::RefCell;
 use core::sync::atomic::{
@@ -10,7 +12,7 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use counted::{CHECK, Counted, drops, elsewhere};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, RwLock, mpsc};
 use std::thread;
 
 static KEPT: SyncSlab<u64> = SyncSlab::new();
@@ -154,6 +156,101 @@ fn a_storm_of_threads_sees_whole_values_and_drops_each_once() {
 #[test]
 fn tsan_a_storm_of_threads() {
     storm(3, 1_500);
+}
+
+/// A page of 64 slots.
+struct Wide(Counted, [u64; 120]);
+
+/// Workers that keep their parts, and in each round one that exits, go up to a peak and down again, remove
+/// each other's values, and meet; then one has the slab alone, and trims it.
+#[test]
+fn pages_go_back_between_peaks_and_the_load_goes_on() {
+    const WORKERS: usize = 3;
+    const ROUNDS: u64 = 6;
+    const PEAK: u64 = 1_000;
+    let (backing, drops) = (Checked::new(Global), drops());
+    let slab = RwLock::new(SyncSlab::new_in(&backing));
+    // ORD Relaxed, of this and of drops: read where all others have met, or were joined.
+    let inserted = AtomicUsize::new(0);
+    let exchange = Mutex::new(Vec::new());
+    let kept = Mutex::new(Vec::new());
+    let meet = Barrier::new(WORKERS + 1);
+    let load = |round: u64| {
+        let slab = slab.read().unwrap();
+        let stale: Vec<(u64, Key<Wide>)> = kept.lock().unwrap().clone();
+        for &(number, key) in &stale {
+            slab.get(key).unwrap().0.assert_whole();
+            assert_eq!(slab.get(key).unwrap().1, [number; 120], "kept through every trim");
+        }
+        let mut keys: Vec<_> =
+            (0..PEAK).map(|n| (n, slab.insert(Wide(Counted::new(n, &drops), [n; 120])))).collect();
+        // ORD Relaxed: as said above.
+        inserted.fetch_add(keys.len(), Relaxed);
+        let others = core::mem::replace(&mut *exchange.lock().unwrap(), keys.split_off(600));
+        for (number, key) in others.into_iter().chain(keys.drain(..599)) {
+            assert_eq!(slab.get(key).unwrap().1, [number; 120]);
+            assert!(slab.remove(key));
+        }
+        // One in the middle of a page stays until the next round but one.
+        kept.lock().unwrap().push(keys[0]);
+        round
+    };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                for round in 0..ROUNDS {
+                    load(round);
+                    meet.wait();
+                    meet.wait();
+                }
+            });
+        }
+        let mut peak_pages = 0;
+        for round in 0..ROUNDS {
+            // Adopts the part of the round before, and its pages.
+            elsewhere(|| load(round));
+            meet.wait();
+            {
+                let mut slab = slab.write().unwrap();
+                // What waits for somebody to take it is nobody's any more.
+                for (_, key) in exchange.lock().unwrap().drain(..) {
+                    assert!(slab.remove(key));
+                }
+                let mut kept = kept.lock().unwrap();
+                while kept.len() > 2 * (WORKERS + 1) {
+                    let (number, key) = kept.remove(0);
+                    assert_eq!(slab.take(key).unwrap().1, [number; 120]);
+                }
+                let (held, live) = (slab.reserved_bytes(), backing.live_bytes());
+                let before = slab.stats();
+                assert!(before.parts <= WORKERS + 2 && before.adopted >= round, "{before:?}");
+                assert!(before.shared_pages > 0 && before.limbo > 0, "{before:?}");
+                peak_pages = peak_pages.max(before.pages);
+                let freed = slab.trim();
+                // Those that are left have a value, be they of a thread that works or of one that exited.
+                let mut pages: Vec<_> = kept.iter().map(|(_, key)| key.index() / 64).collect();
+                pages.sort_unstable();
+                pages.dedup();
+                let after = slab.stats();
+                assert_eq!((after.len, after.pages), (kept.len(), pages.len()), "{after:?}");
+                assert_eq!((after.limbo, after.shared_pages), (0, 0));
+                assert!(after.pages * 4 < before.pages, "{before:?} {after:?}");
+                // And memory is back where it came from.
+                assert_eq!(slab.reserved_bytes(), held - freed);
+                assert_eq!(
+                    (backing.live_bytes(), backing.live_blocks()),
+                    (live - freed, pages.len())
+                );
+                // ORD Relaxed: as said above, both.
+                assert_eq!(drops.load(Relaxed), inserted.load(Relaxed) - kept.len());
+            }
+            meet.wait();
+        }
+        assert!(peak_pages >= 4 * 600 / 64, "{peak_pages}");
+    });
+    drop(slab);
+    // ORD Relaxed: as said above.
+    assert_eq!((backing.live_blocks(), drops.load(Relaxed)), (0, inserted.into_inner()));
 }
 
 #[test]
