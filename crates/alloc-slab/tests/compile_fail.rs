@@ -17,6 +17,10 @@ fn compile_fail_misuse_is_refused_by_the_compiler() {
         "object_outlives_cache",
         "cache_is_not_sync",
         "slab_alloc_trimmed_under_a_box",
+        "sync_guard_outlives_exclusive_access",
+        "sync_guard_outlives_slab",
+        "sync_insert_while_draining",
+        "sync_value_outlives_exclusive_access",
     ] {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
     }
