@@ -70,6 +70,8 @@ fn pages_without_blocks_go_back() {
         .map(|_| slab.allocate(layout(1000, 8)).unwrap().cast::<u8>())
         .collect();
     assert_eq!(backing.live_blocks(), 1);
+    let page_of = |block: &NonNull<u8>| block.addr().get() & !(page_bytes - 1);
+    assert!(rest.iter().all(|block| page_of(block) == page_of(&kept)), "of a page that went");
     for block in rest.into_iter().chain([kept]) {
         // SAFETY: allocated above with this layout, not used again.
         unsafe { slab.deallocate(block, layout(1000, 8)) };
