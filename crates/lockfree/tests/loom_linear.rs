@@ -9,7 +9,7 @@ mod common;
 
 use common::Subject;
 use common::histories::{Plan, once};
-use common::subjects::{Indexed, Intrusive, Queue, Ring, Spsc};
+use common::subjects::{Indexed, Intrusive, Queue, Ring, SoftQueue, Spsc};
 use primitives::model::Model;
 use primitives::sync::thread;
 
@@ -57,6 +57,11 @@ fn loom_linear_mpmc_queue() {
 }
 
 #[test]
+fn loom_linear_mpmc_queue_at_its_soft_capacity() {
+    check::<SoftQueue>("linear_mpmc_queue_at_its_soft_capacity", ONE_EACH_SHORT, &["1", "2"]);
+}
+
+#[test]
 fn loom_linear_spsc_ring() {
     check::<Spsc>("linear_spsc_ring", ONE_EACH, &["1", "2", "3"]);
 }
@@ -99,6 +104,13 @@ fn both_refused<S: Subject<u32>>(name: &str, outcomes: &[&str]) {
 #[test]
 fn loom_linear_mpmc_ring_does_not_refuse_both() {
     both_refused::<Ring>("linear_mpmc_ring_does_not_refuse_both", &["full", "empty", "neither"]);
+}
+
+/// The same of the unbounded queue at its soft capacity.
+#[test]
+fn loom_linear_mpmc_queue_does_not_refuse_both() {
+    let outcomes = ["full", "empty", "neither"];
+    both_refused::<SoftQueue>("linear_mpmc_queue_does_not_refuse_both", &outcomes);
 }
 
 /// No fence: each end may look at the other before its own store is seen, and both are refused. That is

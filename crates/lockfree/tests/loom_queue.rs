@@ -2,6 +2,7 @@
 //! it is written, a slot written before it is read, and a value lost or dropped twice fails.
 #![cfg(loom)]
 
+use lockfree::mpmc::GrowError;
 use lockfree::{MpmcQueue, PopError, TryPopError};
 use primitives::model::Model;
 use primitives::sync::alloc::Track;
@@ -219,6 +220,62 @@ fn loom_a_sleeper_is_seen_or_sees() {
             });
         },
     );
+}
+
+/// The same of a producer that says that it sleeps and then is refused at the soft capacity, and of who
+/// pops and then looks for sleepers.
+#[test]
+fn loom_a_sleeper_at_the_soft_capacity_is_seen_or_sees() {
+    let model = Model::new("a_sleeper_at_the_soft_capacity_is_seen_or_sees");
+    model.reaches(["awake", "woken", "both"]).floor(65).check(|seen| {
+        let state = Arc::new((Queue::with_soft_capacity(1), AtomicBool::new(false)));
+        push(&state.0, [0]);
+        let theirs = Arc::clone(&state);
+        let consumer = thread::spawn(move || {
+            assert_eq!(pop(&theirs.0), Some(0));
+            fence(SeqCst);
+            // ORD[sleeper] Relaxed: the fence orders it.
+            theirs.1.load(Relaxed)
+        });
+        // ORD[sleeper] Relaxed: the fence of a refusal orders it.
+        state.1.store(true, Relaxed);
+        let pushed = state.0.try_push(Track::new(1)).is_ok();
+        let woken = consumer.join().unwrap();
+        assert!(pushed || woken, "the producer sleeps, and nobody wakes it");
+        seen.record(match (pushed, woken) {
+            (true, false) => "awake",
+            (false, _) => "woken",
+            (true, true) => "both",
+        });
+    });
+}
+
+/// Two threads, each of which popped from one queue at its soft capacity, push into the other's: not
+/// both are told Full.
+#[test]
+fn loom_full_at_the_soft_capacity_is_true_of_one_moment() {
+    let model = Model::new("full_at_the_soft_capacity_is_true_of_one_moment");
+    let outcomes = ["full pushed", "pushed full", "pushed pushed"];
+    model.reaches(outcomes).floor(270).check(|seen| {
+        let queues = [1, 2].map(|number| {
+            let queue = Queue::with_soft_capacity(1);
+            push(&queue, [number]);
+            Arc::new(queue)
+        });
+        let told = |queue: &Queue, number| match queue.try_push(Track::new(number)) {
+            Ok(()) => "pushed",
+            Err(GrowError::Full(_)) => "full",
+            Err(why) => panic!("{why}"),
+        };
+        let (a, b) = (Arc::clone(&queues[0]), Arc::clone(&queues[1]));
+        let other = thread::spawn(move || {
+            assert_eq!(pop(&b), Some(2));
+            told(&a, 3)
+        });
+        assert_eq!(pop(&queues[0]), Some(1));
+        let one = told(&queues[1], 4);
+        seen.record(format!("{one} {}", other.join().unwrap()));
+    });
 }
 
 /// The length of a queue that is never empty is never 0: the tail is not seen before the head.

@@ -9,7 +9,7 @@
 mod common;
 
 use common::histories::{Plan, once};
-use common::subjects::{Indexed, Intrusive, Queue, Ring, Spsc};
+use common::subjects::{Indexed, Intrusive, Queue, Ring, SoftQueue, Spsc};
 use common::{Subject, crowd};
 use primitives::model::Model;
 
@@ -84,4 +84,9 @@ fn shuttle_spsc_ring() {
 #[test]
 fn shuttle_mpmc_queue() {
     all::<Queue>("mpmc_queue");
+}
+
+#[test]
+fn shuttle_mpmc_queue_at_its_soft_capacity() {
+    all::<SoftQueue>("mpmc_queue_at_its_soft_capacity");
 }

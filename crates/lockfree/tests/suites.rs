@@ -5,7 +5,7 @@ mod common;
 
 use common::histories::Plan;
 use common::rounds::rounds;
-use common::subjects::{Indexed, Intrusive, Queue, Ring, Spsc};
+use common::subjects::{Indexed, Intrusive, Queue, Ring, SoftQueue, Spsc};
 use common::suite::{self, Wide};
 use common::{Subject, crowd};
 
@@ -75,6 +75,7 @@ suites! {
     intrusive_stack: Intrusive;
     index_stack: Indexed;
     mpmc_queue: Queue;
+    mpmc_queue_at_its_soft_capacity: SoftQueue;
     mpmc_ring: Ring;
     spsc_ring: Spsc;
 }

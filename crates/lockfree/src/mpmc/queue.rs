@@ -35,7 +35,7 @@
 //! | `end-moves`, `hint` | `move_on` → `name`; `hint_at` → `hint` | the block is made before it is used |
 //! | `popped` | `claim_head`, `pass` → `len` | the tail is not seen before the head |
 //! | `segment` | `Depot::segment` | memory of blocks |
-//! | `sleeper` | `nothing_at` and the caller's fence | of two that look for each other one sees the other |
+//! | `sleeper` | the fences of `nothing_at`, `has_room_after_all` and the caller | of two that look for each other one sees the other |
 //!
 //! # Cost
 //!
@@ -65,8 +65,8 @@ use core::marker::PhantomData;
 
 use ::alloc::alloc::handle_alloc_error;
 use primitives::sync::MODELLED;
-use primitives::sync::atomic::AtomicU64;
-use primitives::sync::atomic::Ordering::{Acquire, Relaxed};
+use primitives::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use primitives::sync::atomic::{AtomicU64, fence};
 use primitives::{Backoff, CachePadded};
 
 use self::depot::{Depot, NoMemory};
@@ -292,12 +292,15 @@ impl<T> MpmcQueue<T> {
     /// # Concurrency
     ///
     /// As [`push`](Self::push). The queue is never longer than its soft capacity right after a
-    /// `try_push`; `Full` linearizes at the load of the head, `Closed` at that of the tail.
+    /// `try_push`; `Full` and `Closed` linearize at the load of the tail. A `Full` is ordered by a `SeqCst`
+    /// fence: of a producer that says it sleeps and then is refused, and a consumer that pops, makes such a
+    /// fence and then looks for sleepers, one sees the other.
     pub fn try_push(&self, value: T) -> Result<(), GrowError<T>> {
         let admits = |position| {
             // ORD Relaxed: the head is not before what this reads, so there is room if this says so.
             let len = position - self.head.position.load(Relaxed).min(position);
-            u64::from(len < self.soft_capacity || cfg!(bug = "queue-exceeds-its-soft-capacity"))
+            let room = len < self.soft_capacity || self.has_room_after_all(position);
+            u64::from(room || cfg!(bug = "queue-exceeds-its-soft-capacity"))
         };
         match self.push_claim(admits) {
             Ok((block, position, _)) => {
@@ -309,6 +312,23 @@ impl<T> MpmcQueue<T> {
             Err(NoPlace::Closed) => Err(GrowError::Closed(value)),
             Err(NoPlace::Memory(NoMemory(layout))) => Err(GrowError::NoMemory(value, layout)),
         }
+    }
+
+    /// Says whether a push at position `tail` is within the soft capacity, by a head that is not older
+    /// than what this thread did before.
+    ///
+    /// If not, the queue was as long when the tail was read: the head then was at most what it is now.
+    #[cold]
+    #[inline(never)]
+    fn has_room_after_all(&self, tail: u64) -> bool {
+        // ORD[sleeper] SeqCst with the fence of `nothing_at`, or that of who pops and then looks for
+        // sleepers: of two that each got on and then found no room, or no value, one sees the other.
+        if !cfg!(bug = "queue-full-without-its-fence") {
+            fence(SeqCst);
+        }
+        // ORD Relaxed: the fence orders it; a compare-exchange of the tail confirms that there is room.
+        let head = self.head.position.load(Relaxed);
+        tail - head.min(tail) < self.soft_capacity
     }
 
     /// Takes the oldest value, or says at once why there is none to be had.

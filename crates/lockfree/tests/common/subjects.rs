@@ -2,6 +2,7 @@
 
 use super::{Order, Subject};
 use core::ptr::NonNull;
+use lockfree::mpmc::GrowError;
 use lockfree::{
     IndexStack, IntrusiveStack, Link, Linked, MpmcQueue, MpmcRing, PushError, SpscRing, spsc,
 };
@@ -268,6 +269,38 @@ impl<T: Send + 'static> Subject<T> for Queue {
     fn push_all(into: &mut Self::Sender, values: &mut dyn Iterator<Item = T>) {
         let mut values = Exactly(values);
         while values.len() > 0 && into.push_batch(&mut values).is_ok_and(|pushed| pushed > 0) {}
+    }
+
+    fn drain(from: &mut Self::Receiver) -> Box<dyn Iterator<Item = T> + '_> {
+        Box::new(MpmcQueue::drain(from))
+    }
+}
+
+/// [`MpmcQueue`], by the pushes that a soft capacity bounds.
+pub(crate) struct SoftQueue;
+
+impl<T: Send + 'static> Subject<T> for SoftQueue {
+    type Sender = Arc<MpmcQueue<T>>;
+    type Receiver = Self::Sender;
+
+    const ORDER: Order = Order::Fifo;
+    const BOUNDED: bool = true;
+    const TAKES_ALL: bool = false;
+
+    fn open(
+        capacity: usize,
+        senders: usize,
+        receivers: usize,
+    ) -> (Vec<Self::Sender>, Vec<Self::Receiver>) {
+        shared(MpmcQueue::with_soft_capacity(capacity), senders, receivers)
+    }
+
+    fn push(into: &mut Self::Sender, value: T) -> Result<(), T> {
+        into.try_push(value).map_err(GrowError::into_inner)
+    }
+
+    fn take(from: &mut Self::Receiver) -> Vec<T> {
+        from.pop().ok().into_iter().collect()
     }
 
     fn drain(from: &mut Self::Receiver) -> Box<dyn Iterator<Item = T> + '_> {

@@ -52,8 +52,8 @@ impl<T> MpmcQueue<T> {
         if count == 0 {
             return Err(Missed::Full);
         }
-        // ORD[sleeper] Relaxed → fence in `nothing_at`: who looks for sleepers after a push makes
-        // the fence in between.
+        // ORD[sleeper] Relaxed → fence in `nothing_at`: who looks for sleepers after a push, or for room
+        // and finds none, makes the fence in between.
         // ORD Relaxed: decides who has the position (E1), and publishes nothing; the block was
         // active for it, and stays so until it is claimed.
         // ORD Relaxed on failure: another guess.
@@ -130,6 +130,8 @@ impl<T> MpmcQueue<T> {
         let count = run(block, position);
         // ORD[popped] Release → Acquire in `len`: what is popped was pushed, so who sees the head
         // moved sees the tail as far.
+        // ORD[sleeper] Release → fence in `has_room_after_all`: who looks for sleepers after a pop, or for a
+        // value and finds none, makes the fence in between.
         // ORD Relaxed on failure: another guess.
         let claimed =
             self.head.position.compare_exchange(position, position + count, Release, Relaxed);

@@ -237,7 +237,8 @@ impl<T> MpmcQueue<T> {
     /// Says whether nothing was pushed at the head's position `position`, and whether ever will be.
     fn nothing_at(&self, position: u64) -> Option<TryPopError> {
         // ORD[sleeper] SeqCst with the same fence of who pushes and then looks for sleepers: of "pushed,
-        // saw nobody asleep" and "fell asleep, saw nothing pushed" at most one is true.
+        // saw nobody asleep" and "fell asleep, saw nothing pushed" at most one is true. And with that of
+        // `has_room_after_all`: of "popped, then empty" and "pushed, then full" as well.
         fence(SeqCst);
         // ORD Relaxed: the fence orders.
         let tail = self.tail.position.load(Relaxed);
