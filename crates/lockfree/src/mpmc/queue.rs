@@ -33,7 +33,8 @@
 //! | `block-linked` | `install` → `follow` | the block is prepared before it is found |
 //! | `block-active` | `Block::prepare` → `Block::is_active` | all of the above, to who pushes |
 //! | `end-moves`, `hint` | `move_on` → `name`; `hint_at` → `hint` | the block is made before it is used |
-//! | `popped` | `claim_head`, `pass` → `len` | the tail is not seen before the head |
+//! | `popped` | `claim_head`, `pass` → `len`, `nothing_at` | the tail is not seen before the head |
+//! | `pushed` | `claim_tail` → `has_room_after_all` | the head is not seen before the tail |
 //! | `segment` | `Depot::segment` | memory of blocks |
 //! | `sleeper` | the fences of `nothing_at`, `has_room_after_all` and the caller | of two that look for each other one sees the other |
 //!
@@ -317,12 +318,15 @@ impl<T> MpmcQueue<T> {
     /// Says whether a push at position `tail` is within the soft capacity, by a head that is not older
     /// than what this thread did before.
     ///
-    /// If not, the queue was as long when the tail was read: the head then was at most what it is now.
+    /// If not, the queue was as long when the tail was read: the head then was at most what it is now,
+    /// which is no older than who pushed up to there saw it.
     #[cold]
     #[inline(never)]
     fn has_room_after_all(&self, tail: u64) -> bool {
         // ORD[sleeper] SeqCst with the fence of `nothing_at`, or that of who pops and then looks for
         // sleepers: of two that each got on and then found no room, or no value, one sees the other.
+        // ORD[pushed] And Acquire, for the tail read before it ← Release in `claim_tail`: the head is seen as
+        // far as who pushed up to that tail saw it.
         if !cfg!(bug = "queue-full-without-its-fence") {
             fence(SeqCst);
         }

@@ -28,8 +28,10 @@
 //!
 //! # Ordering edges
 //!
-//! * `slot`: the stamp, Release to Acquire. All that passes from thread to thread goes over it; the
-//!   positions themselves are relaxed.
+//! * `slot`: the stamp, Release to Acquire. All that passes from thread to thread goes over it.
+//! * `ends`: a claim of a position, Release, to the fence of who reads it and is refused: who sees a push
+//!   sees the pops that its thread made before, and the other way round. So it does not find full, or
+//!   empty, what never was.
 //! * `refused`: a sequentially consistent fence before the *other* end is read to say Full or Empty.
 //!   Two threads that each popped from one ring and are refused by the push to the other's cannot both
 //!   have missed what the other did: if our fence is first, they see our pop; if theirs is, we see
@@ -59,7 +61,7 @@ use core::alloc::Layout;
 use core::fmt;
 
 use primitives::CachePadded;
-use primitives::sync::atomic::Ordering::Relaxed;
+use primitives::sync::atomic::Ordering::{Relaxed, Release};
 use primitives::sync::atomic::{AtomicU64, Exclusive};
 
 pub use self::iter::{RingDrain, RingIntoIter};
@@ -219,9 +221,10 @@ impl<T> MpmcRing<T> {
         if slot.stamp() != tail {
             return Err(self.push_refused(tail).with(value));
         }
-        // ORD Relaxed: claims the position, and publishes nothing; what happened to the slot came by
-        // its stamp.
-        if self.tail.compare_exchange(tail, next, Relaxed, Relaxed).is_err() {
+        // ORD[ends] Release → fence in `push_refused`: who sees this push sees the pops before it, and does
+        // not say Full by an older head. What happened to the slot came by its stamp.
+        // ORD Relaxed on failure: nothing was done.
+        if self.tail.compare_exchange(tail, next, Release, Relaxed).is_err() {
             return Err(self.refusals.lost_push().with(value));
         }
         // SAFETY: 1. the position is ours, and its stamp was free; 2. free slots hold no value.
@@ -256,8 +259,10 @@ impl<T> MpmcRing<T> {
                 }
             }
             let next = shape.next(head);
-            // ORD Relaxed: claims the position, and publishes nothing; the value came by the stamp.
-            if self.head.compare_exchange(head, next, Relaxed, Relaxed).is_err() {
+            // ORD[ends] Release → fence in `pop_refused`: who sees this pop sees the pushes before it, and
+            // does not say Empty by an older tail. The value came by the stamp.
+            // ORD Relaxed on failure: nothing was done.
+            if self.head.compare_exchange(head, next, Release, Relaxed).is_err() {
                 return Err(self.refusals.lost_pop().of_pop());
             }
             if cfg!(bug = "ring-frees-before-it-reads") {

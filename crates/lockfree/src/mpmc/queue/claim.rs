@@ -52,13 +52,14 @@ impl<T> MpmcQueue<T> {
         if count == 0 {
             return Err(Missed::Full);
         }
-        // ORD[sleeper] Relaxed → fence in `nothing_at`: who looks for sleepers after a push, or for room
+        // ORD[sleeper] Release → fence in `nothing_at`: who looks for sleepers after a push, or for room
         // and finds none, makes the fence in between.
-        // ORD Relaxed: decides who has the position (E1), and publishes nothing; the block was
+        // ORD[pushed] Release → fence in `has_room_after_all`: who sees this push sees the pops before it,
+        // and does not say Full by an older head. It decides who has the position (E1); the block was
         // active for it, and stays so until it is claimed.
         // ORD Relaxed on failure: another guess.
         let claimed =
-            self.tail.position.compare_exchange(position, position + count, Relaxed, Relaxed);
+            self.tail.position.compare_exchange(position, position + count, Release, Relaxed);
         if claimed.is_ok() { Ok((position, count)) } else { Err(Missed::Lost) }
     }
 
@@ -128,8 +129,8 @@ impl<T> MpmcQueue<T> {
             return Err(Missed::Elsewhere);
         }
         let count = run(block, position);
-        // ORD[popped] Release → Acquire in `len`: what is popped was pushed, so who sees the head
-        // moved sees the tail as far.
+        // ORD[popped] Release → Acquire in `len`, fence in `nothing_at`: what is popped was pushed, so who
+        // sees the head moved sees the tail as far.
         // ORD[sleeper] Release → fence in `has_room_after_all`: who looks for sleepers after a pop, or for a
         // value and finds none, makes the fence in between.
         // ORD Relaxed on failure: another guess.

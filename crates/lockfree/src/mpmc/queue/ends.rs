@@ -239,6 +239,8 @@ impl<T> MpmcQueue<T> {
         // ORD[sleeper] SeqCst with the same fence of who pushes and then looks for sleepers: of "pushed,
         // saw nobody asleep" and "fell asleep, saw nothing pushed" at most one is true. And with that of
         // `has_room_after_all`: of "popped, then empty" and "pushed, then full" as well.
+        // ORD[popped] And Acquire, for the head read before it ← Release in `claim_head`: the tail is seen as
+        // far as who popped up to there saw it.
         fence(SeqCst);
         // ORD Relaxed: the fence orders.
         let tail = self.tail.position.load(Relaxed);

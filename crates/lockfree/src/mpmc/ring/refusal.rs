@@ -114,9 +114,10 @@ impl Refusals {
 impl<T> MpmcRing<T> {
     /// Says why the slot at `tail` was not free.
     ///
-    /// Full when, at the read of the tail, every position was claimed: `head` is read later, so at
-    /// that moment it was at most what it is now, and a lap behind the tail is as far as it can be
-    /// (I1). A claimed position counts as a value, since that is when its push takes place.
+    /// Full when, at the read of the tail, every position was claimed: `head` is read later, and is no
+    /// older than who claimed the position before the tail saw it, so at that moment it was at most what it
+    /// is now, and a lap behind the tail is as far as it can be (I1). A claimed position counts as a value,
+    /// since that is when its push takes place.
     #[cold]
     #[inline(never)]
     pub(super) fn push_refused(&self, tail: u64) -> Refused {
@@ -125,6 +126,8 @@ impl<T> MpmcRing<T> {
         }
         // ORD[refused] SeqCst fence ↔ that of `pop_refused`: two threads that each popped before they
         // were refused do not both miss the other's pop.
+        // ORD[ends] And Acquire, for the tail read before it ← Release in `try_push`: the head is seen as far
+        // as who claimed up to that tail saw it.
         if !cfg!(bug = "ring-full-without-its-fence") {
             fence(SeqCst);
         }
@@ -154,6 +157,7 @@ impl<T> MpmcRing<T> {
         // were refused do not both miss the other's push.
         // ORD[forced] And Acquire, for the head read before it ← Release in `try_force_push`: the tail
         // is seen marked, or further.
+        // ORD[ends] And ← Release in `try_pop`: the tail is seen as far as who popped up to there saw it.
         fence(SeqCst);
         // ORD Relaxed: the fence orders it; the value steers nothing but the answer.
         let tail = self.tail.load(Relaxed);
