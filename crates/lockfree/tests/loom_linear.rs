@@ -9,7 +9,9 @@ mod common;
 
 use common::Subject;
 use common::histories::{Plan, once};
-use common::subjects::{Indexed, Intrusive, Queue, Ring, SoftQueue, Spsc};
+use common::mixed::{self, Mixed, PushesAfterClose, Soft, SplitsBatches, Step};
+use common::subjects::{Indexed, Intrusive, Parcel, Queue, Ring, SoftQueue, Spsc};
+use lockfree::{IndexStack, IntrusiveStack, MpmcQueue, MpmcRing};
 use primitives::model::Model;
 use primitives::sync::thread;
 
@@ -74,6 +76,187 @@ fn loom_linear_mpmc_ring_two_send() {
 #[test]
 fn loom_linear_mpmc_ring_two_take() {
     check::<Ring>("linear_mpmc_ring_two_take", TWO_TAKE, &["1", "2"]);
+}
+
+/// Histories of batches, attempts, force and closing. The outcomes are kinds of operations.
+fn everything<M: Mixed>(name: &str, plan: mixed::Plan, kinds: &[&str]) {
+    let model = Model::new(name).reaches(kinds.iter().copied()).floor(20);
+    model.check(move |seen| {
+        let kinds = mixed::once::<M>(plan).unwrap_or_else(|fault| panic!("{fault}"));
+        kinds.into_iter().for_each(|kind| seen.record(kind));
+    });
+}
+
+/// Two batches go in, and one comes out.
+const BATCHES: mixed::Plan = mixed::Plan {
+    capacity: 3,
+    turns: 1,
+    before: 1,
+    threads: &[&[Step::TakeBatch(2)], &[Step::PushBatch(2)], &[Step::PushBatch(2)]],
+};
+
+/// A batch and a take meet who closes.
+const CLOSE: mixed::Plan = mixed::Plan {
+    capacity: 2,
+    turns: 1,
+    before: 0,
+    threads: &[&[Step::Close, Step::TakeBatch(2)], &[Step::PushBatch(2)]],
+};
+
+#[test]
+fn loom_linear_batches_of_the_mpmc_ring() {
+    let kinds = ["taken", "run out", "run in", "run in ends", "full"];
+    everything::<MpmcRing<u32>>("linear_batches_of_the_mpmc_ring", BATCHES, &kinds);
+}
+
+#[test]
+fn loom_linear_closing_of_the_mpmc_ring() {
+    let kinds = ["close", "closed", "ended", "run in", "run in ends", "taken", "run out"];
+    everything::<MpmcRing<u32>>("linear_closing_of_the_mpmc_ring", CLOSE, &kinds);
+}
+
+#[test]
+fn loom_linear_force_on_the_mpmc_ring() {
+    let plan = mixed::Plan {
+        capacity: 2,
+        turns: 1,
+        before: 1,
+        threads: &[&[Step::Force, Step::Take], &[Step::Force]],
+    };
+    let kinds = ["forced", "displaced", "taken"];
+    everything::<MpmcRing<u32>>("linear_force_on_the_mpmc_ring", plan, &kinds);
+}
+
+#[test]
+fn loom_linear_attempts_on_the_mpmc_ring() {
+    let plan = mixed::Plan {
+        capacity: 2,
+        turns: 1,
+        before: 1,
+        threads: &[
+            &[Step::TryTakeBatch(2), Step::TryPush],
+            &[Step::TryPushBatch(2), Step::TryTake],
+        ],
+    };
+    let kinds = ["taken", "run out", "empty", "pushed", "full", "busy", "run in", "run in ends"];
+    everything::<MpmcRing<u32>>("linear_attempts_on_the_mpmc_ring", plan, &kinds);
+}
+
+#[test]
+fn loom_linear_batches_of_the_mpmc_queue() {
+    // The batch begins in one block and ends in the next; the push comes before it, in it, or behind.
+    let plan = mixed::Plan {
+        capacity: 0,
+        turns: 1,
+        before: 0,
+        threads: &[&[Step::Push, Step::TryTakeBatch(3)], &[Step::PushBatch(2)]],
+    };
+    let kinds = ["pushed", "taken", "run in", "run in ends"];
+    let model = Model::new("linear_batches_of_the_mpmc_queue").preemptions(1).floor(20);
+    model.reaches(kinds).check(move |seen| {
+        let kinds = mixed::once::<MpmcQueue<u32>>(plan).unwrap_or_else(|fault| panic!("{fault}"));
+        kinds.into_iter().for_each(|kind| seen.record(kind));
+    });
+}
+
+#[test]
+fn loom_linear_closing_of_the_mpmc_queue() {
+    let kinds = ["close", "closed", "ended", "run in", "run in ends", "taken"];
+    everything::<MpmcQueue<u32>>("linear_closing_of_the_mpmc_queue", CLOSE, &kinds);
+}
+
+#[test]
+fn loom_linear_batches_of_the_index_stack() {
+    let plan = mixed::Plan {
+        capacity: 4,
+        turns: 0,
+        before: 1,
+        threads: &[&[Step::TakeBatch(2)], &[Step::PushBatch(2)]],
+    };
+    let kinds = ["taken", "run out", "run in", "run in ends"];
+    everything::<IndexStack<u32>>("linear_batches_of_the_index_stack", plan, &kinds);
+}
+
+#[test]
+fn loom_linear_chains_of_the_intrusive_stack() {
+    let plan = mixed::Plan {
+        capacity: 0,
+        turns: 0,
+        before: 0,
+        threads: &[&[Step::PushBatch(2), Step::Take], &[Step::PushBatch(2)]],
+    };
+    let kinds = ["taken", "run in", "run in ends"];
+    let name = "linear_chains_of_the_intrusive_stack";
+    everything::<IntrusiveStack<Parcel<u32>>>(name, plan, &kinds);
+}
+
+/// One makes room and fills it again, and another finds a room for two that never has two values: who
+/// sees the push sees the pop before it, and does not say Full.
+const TAKES_AND_PUSHES: mixed::Plan = mixed::Plan {
+    capacity: 2,
+    turns: 1,
+    before: 1,
+    threads: &[&[Step::TryTake, Step::TryPush], &[Step::TryPush]],
+};
+
+/// One puts a value in and takes another out, and another finds a structure that is never empty: who sees
+/// the pop sees the push before it, and does not say Empty.
+const PUSHES_AND_TAKES: mixed::Plan = mixed::Plan {
+    capacity: 2,
+    turns: 1,
+    before: 1,
+    threads: &[&[Step::TryPush, Step::TryTake], &[Step::TryTake]],
+};
+
+#[test]
+fn loom_linear_mpmc_ring_full_of_who_sees_a_push() {
+    let name = "linear_mpmc_ring_full_of_who_sees_a_push";
+    everything::<MpmcRing<u32>>(name, TAKES_AND_PUSHES, &["pushed", "taken", "busy"]);
+}
+
+#[test]
+fn loom_linear_mpmc_ring_empty_of_who_sees_a_pop() {
+    let name = "linear_mpmc_ring_empty_of_who_sees_a_pop";
+    everything::<MpmcRing<u32>>(name, PUSHES_AND_TAKES, &["pushed", "taken", "busy"]);
+}
+
+#[test]
+fn loom_linear_mpmc_queue_full_of_who_sees_a_push() {
+    let name = "linear_mpmc_queue_full_of_who_sees_a_push";
+    // The first push is not at the end of a block, which would make it long.
+    let plan = mixed::Plan { turns: 0, ..TAKES_AND_PUSHES };
+    everything::<Soft>(name, plan, &["pushed", "taken"]);
+}
+
+#[test]
+fn loom_linear_mpmc_queue_empty_of_who_sees_a_pop() {
+    let name = "linear_mpmc_queue_empty_of_who_sees_a_pop";
+    everything::<Soft>(name, PUSHES_AND_TAKES, &["pushed", "taken"]);
+}
+
+/// What these models would say of structures that are wrong: a batch that is split, and a push after
+/// closing.
+#[test]
+fn loom_linear_tells_a_wrong_structure() {
+    fn tells<M: Mixed>(name: &str, plan: mixed::Plan) {
+        Model::new(name).reaches(["right", "wrong"]).floor(20).check(move |seen| {
+            seen.record(if mixed::once::<M>(plan).is_ok() { "right" } else { "wrong" });
+        });
+    }
+    let batch = mixed::Plan {
+        capacity: 3,
+        turns: 0,
+        before: 0,
+        threads: &[&[Step::Push], &[Step::PushBatch(2)]],
+    };
+    tells::<SplitsBatches>("linear_tells_a_split_batch", batch);
+    let close = mixed::Plan {
+        capacity: 2,
+        turns: 0,
+        before: 0,
+        threads: &[&[Step::Close, Step::Take], &[Step::Push]],
+    };
+    tells::<PushesAfterClose>("linear_tells_a_push_after_close", close);
 }
 
 /// Of two threads that each got on and were then refused, one at each end of a ring: whether one order

@@ -9,8 +9,14 @@
 mod common;
 
 use common::histories::{Plan, once};
+use common::mixed::Step::{
+    Close, Force, Push, PushBatch, Take, TakeBatch, TryForce, TryPush, TryPushBatch, TryTake,
+    TryTakeBatch,
+};
+use common::mixed::{self, Mixed};
 use common::subjects::{Indexed, Intrusive, Queue, Ring, SoftQueue, Spsc};
 use common::{Subject, crowd};
+use lockfree::{IndexStack, MpmcQueue, MpmcRing};
 use primitives::model::Model;
 
 const SCHEDULES: usize = 500;
@@ -89,4 +95,59 @@ fn shuttle_mpmc_queue() {
 #[test]
 fn shuttle_mpmc_queue_at_its_soft_capacity() {
     all::<SoftQueue>("mpmc_queue_at_its_soft_capacity");
+}
+
+/// Four threads do everything there is, on a structure that is closed meanwhile.
+fn mixed<M: Mixed>(name: &str, plan: mixed::Plan, kinds: &'static [&str]) {
+    let model = Model::new(format!("{name}_mixed_by_a_crowd")).floor(SCHEDULES);
+    model.reaches(kinds.iter().copied()).check_random(SCHEDULES, move |seen| {
+        let all = mixed::once::<M>(plan).unwrap_or_else(|fault| panic!("{fault}"));
+        // Others are there in some schedules and not in all.
+        kinds.iter().filter(|&kind| all.contains(kind)).for_each(|kind| seen.record(kind));
+    });
+}
+
+#[test]
+fn shuttle_mixed_histories() {
+    let plan = mixed::Plan {
+        capacity: 3,
+        turns: 2,
+        before: 1,
+        threads: &[
+            &[PushBatch(2), TryTake, Force],
+            &[TakeBatch(2), TryPush, TryTakeBatch(2)],
+            &[PushBatch(3), TryForce, Take],
+            &[TryPushBatch(2), Close, Push, TakeBatch(3)],
+        ],
+    };
+    let kinds = &["run in", "forced", "full", "busy", "taken", "run out", "close", "closed"];
+    mixed::<MpmcRing<u32>>("mpmc_ring", plan, kinds);
+    let plan = mixed::Plan {
+        capacity: 0,
+        turns: 1,
+        before: 1,
+        threads: &[
+            &[PushBatch(3), TryTake, Push],
+            &[TakeBatch(2), TryTakeBatch(2)],
+            &[PushBatch(2), Take],
+            &[PushBatch(2), Close, Push, TakeBatch(3)],
+        ],
+    };
+    let kinds =
+        ["run in", "run in ends", "pushed", "busy", "taken", "empty", "close", "closed", "ended"];
+    let kinds = &["run in", "taken", "empty", "close", "closed"];
+    mixed::<MpmcQueue<u32>>("mpmc_queue", plan, kinds);
+    let plan = mixed::Plan {
+        capacity: 8,
+        turns: 1,
+        before: 1,
+        threads: &[
+            &[PushBatch(3), Take],
+            &[TakeBatch(2), Push, TakeBatch(3)],
+            &[PushBatch(2), Take],
+            &[Push, TakeBatch(3)],
+        ],
+    };
+    let kinds = &["run in", "taken", "run out", "empty"];
+    mixed::<IndexStack<u32>>("index_stack", plan, kinds);
 }

@@ -1,6 +1,7 @@
 //! The sequential model: what a queue or a stack does when one thread has it.
 
 use super::Subject;
+use super::mixed::Mixed;
 use primitives::history::Specification;
 use std::collections::VecDeque;
 
@@ -25,8 +26,22 @@ pub(crate) enum Op {
     Push(u32),
     /// It was refused, since there was no room.
     Full(u32),
-    /// What came out; nothing: it was empty.
+    /// What came out; nothing: it was empty, and not closed.
     Take(Vec<u32>),
+    /// A value went in, and the next one of its batch right behind it.
+    PushOfRun(u32, Option<u32>),
+    /// What came out at once, at least one value; and whether nothing can have been left.
+    TakeRun(Vec<u32>, bool),
+    /// A value went in, where there was no room in place of the oldest.
+    Force(u32, Option<u32>),
+    /// It was closed; whether by this.
+    Close(bool),
+    /// A value was refused, since it was closed.
+    Closed,
+    /// Nothing came out, since it was empty and closed.
+    Ended,
+    /// Another thread was in the way: no constraint.
+    Busy,
 }
 
 /// A container of numbers.
@@ -36,7 +51,14 @@ pub(crate) struct Container {
     capacity: Option<usize>,
     refuses_exactly: bool,
     takes_all: bool,
+    /// How many positions are together; a run that goes in is broken after the last of them only.
+    run: Option<usize>,
     values: VecDeque<u32>,
+    closed: bool,
+    /// How many went in so far, where that says where runs are broken.
+    pushed: usize,
+    /// What has to go in next: a run is one step.
+    due: Option<u32>,
 }
 
 impl Container {
@@ -47,7 +69,26 @@ impl Container {
             capacity: S::BOUNDED.then_some(capacity),
             refuses_exactly: true,
             takes_all: S::TAKES_ALL,
+            run: None,
             values: VecDeque::new(),
+            closed: false,
+            pushed: 0,
+            due: None,
+        }
+    }
+
+    /// What `M` does, made for `capacity`, while several threads are at work.
+    pub(crate) fn mixed<M: Mixed>(capacity: usize) -> Self {
+        Self {
+            order: M::ORDER,
+            capacity: M::BOUNDED.then_some(capacity),
+            refuses_exactly: M::REFUSES_EXACTLY,
+            takes_all: M::TAKES_ALL,
+            run: M::RUN,
+            values: VecDeque::new(),
+            closed: false,
+            pushed: 0,
+            due: None,
         }
     }
 
@@ -73,24 +114,56 @@ impl Container {
     }
 }
 
+impl Container {
+    /// Puts `value` in, behind which `then` is due.
+    fn push(&mut self, value: u32, then: Option<u32>) -> bool {
+        self.values.push_back(value);
+        let broken = self.run.is_some_and(|run| {
+            self.pushed = (self.pushed + 1) % run;
+            self.pushed == 0
+        });
+        self.due = if broken { None } else { then };
+        !self.closed && self.capacity.is_none_or(|capacity| self.values.len() <= capacity)
+    }
+}
+
 impl Specification for Container {
     type Op = Op;
 
     fn accepts(&mut self, op: &Op) -> bool {
+        if self.due.is_some_and(|due| !matches!(op, Op::PushOfRun(value, _) if *value == due)) {
+            return false;
+        }
         match op {
-            Op::Push(value) => {
-                self.values.push_back(*value);
-                self.capacity.is_none_or(|capacity| self.values.len() <= capacity)
+            Op::Push(value) => self.push(*value, None),
+            Op::PushOfRun(value, then) => self.push(*value, *then),
+            Op::Force(value, displaced) => {
+                let full = self.capacity == Some(self.values.len());
+                let out = if full { self.values.pop_front() } else { None };
+                out == *displaced && self.push(*value, None)
             }
+            Op::Full(_) if self.closed => false,
             Op::Full(_) if self.refuses_exactly => self.capacity == Some(self.values.len()),
             Op::Full(_) => self.capacity.is_some(),
-            Op::Take(values) if values.is_empty() => self.values.is_empty(),
+            Op::Take(values) if values.is_empty() => self.values.is_empty() && !self.closed,
             Op::Take(values) => {
                 let all_right = values.iter().all(|&value| self.take(value));
                 let enough =
                     if self.takes_all { self.values.is_empty() } else { values.len() == 1 };
                 all_right && enough
             }
+            Op::TakeRun(values, all) => {
+                let all_right = values.iter().all(|&value| self.take(value));
+                all_right && !values.is_empty() && (!all || self.values.is_empty())
+            }
+            Op::Close(first) => {
+                let was_open = !self.closed;
+                self.closed = true;
+                was_open == *first
+            }
+            Op::Closed => self.closed,
+            Op::Ended => self.closed && self.values.is_empty(),
+            Op::Busy => true,
         }
     }
 }

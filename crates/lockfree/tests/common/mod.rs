@@ -7,12 +7,14 @@
 //! | `subjects.rs` | the structures |
 //! | `suite.rs` | one thread: the model, drops, panics, what is forgotten, odd types, capacities |
 //! | `histories.rs`, `rounds.rs` | several threads: recorded histories against the sequential model |
+//! | `mixed.rs` | histories of batches, attempts, force and closing |
 //! | `crowd.rs` | many threads: nothing lost, torn down in any order |
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod container;
 pub(crate) mod crowd;
 pub(crate) mod histories;
+pub(crate) mod mixed;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) mod rounds;
 pub(crate) mod subjects;

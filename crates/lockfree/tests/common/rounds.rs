@@ -73,18 +73,18 @@ pub(crate) fn rounds<S: Subject<u32>>(plan: Plan, rounds: usize) -> (usize, usiz
 }
 
 /// Where threads wait for each other without going to sleep, so that they leave together.
-struct Meeting {
+pub(crate) struct Meeting {
     threads: usize,
     arrived: AtomicUsize,
 }
 
 impl Meeting {
-    fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize) -> Self {
         Self { threads, arrived: AtomicUsize::new(0) }
     }
 
     /// Waits for all. A thread that panicked never comes: the others give up after a while.
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let arrived = self.arrived.fetch_add(1, AcqRel) + 1;
         let all = arrived.next_multiple_of(self.threads);
         let mut tries = 0_u32;

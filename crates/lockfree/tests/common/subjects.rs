@@ -40,7 +40,13 @@ unsafe impl<T> Linked for Parcel<T> {
     }
 }
 
-fn parcel<T>(value: T) -> Box<Parcel<T>> {
+impl<T> Parcel<T> {
+    pub(crate) fn into_value(self: Box<Self>) -> T {
+        self.value
+    }
+}
+
+pub(crate) fn parcel<T>(value: T) -> Box<Parcel<T>> {
     Box::new(Parcel { link: Link::new(), value })
 }
 
