@@ -210,6 +210,40 @@ fn values_of_every_shape_keep_their_bits() {
     assert!(niches.pop_all().eq([Some(Box::new(7)), None]));
 }
 
+/// `Full` is about nodes: those of popped values that are not taken out yet are not free.
+#[test]
+fn what_popped_values_have_is_not_free() {
+    let stack = IndexStack::new(70);
+    assert_eq!(stack.push_batch(&mut (0..70)), Ok(70));
+    let mut popped = stack.pop_all();
+    assert!(stack.is_empty());
+    assert_eq!(stack.push(100), Err(PushError::Full(100)), "all nodes are the iterator's");
+    assert_eq!(stack.push_batch(&mut (100..101)), Err(PushError::Full(())));
+    assert_eq!(stack.handle().push(100), Err(PushError::Full(100)));
+    assert!(popped.by_ref().take(31).eq((39..70).rev()));
+    assert_eq!(stack.push(100), Err(PushError::Full(100)), "they come back 32 at a time");
+    assert_eq!(popped.next(), Some(38));
+    assert_eq!(stack.push_batch(&mut (100..200)), Ok(32));
+    assert_eq!(stack.push(200), Err(PushError::Full(200)));
+    drop(popped);
+    assert_eq!(stack.push_batch(&mut (200..300)), Ok(38));
+    assert_eq!(stack.pop_up_to(2).count(), 2);
+    let _two = stack.pop_up_to(2);
+    assert_eq!(stack.push_batch(&mut (300..400)), Ok(2), "those of two more are kept");
+}
+
+/// What a batch has filled, and up to 32 nodes that it has not, are nobody else's while its iterator
+/// runs.
+#[test]
+fn what_a_batch_has_is_not_free_while_its_iterator_runs() {
+    let stack = IndexStack::new(40);
+    let is_free = || stack.push(100).is_ok_and(|()| stack.pop() == Some(100));
+    let mut values = (0..40).inspect(|&step| assert_eq!(is_free(), step < 32, "step {step}"));
+    assert_eq!(stack.push_batch(&mut values), Ok(40));
+    assert_eq!(stack.pop(), Some(39));
+    assert!(is_free());
+}
+
 #[test]
 fn tsan_handles_and_batches_lose_nothing() {
     const EACH: usize = 10_000;

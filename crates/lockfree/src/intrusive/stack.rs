@@ -140,8 +140,9 @@ impl<T: Linked> IntrusiveStack<T> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free. Linearizes at its swap, or at its load if that finds nothing. What others push
-    /// meanwhile stays.
+    /// Wait-free. Linearizes at its swap, or at its load if that finds nothing, without a fence: two
+    /// threads that each pushed into one stack and then look into the other's may both find nothing. What
+    /// others push meanwhile stays.
     #[inline]
     pub fn pop_all(&self) -> Popped<T> {
         // ORD Relaxed: empty is empty, and nothing is read; else the swap orders.

@@ -131,7 +131,8 @@ impl<T> EpochStack<T> {
     /// # Concurrency
     ///
     /// Lock-free, as far as the allocator is. Linearizes at its compare-exchange; when empty, at the load
-    /// that finds nothing. Retains the node, without its value, until all threads that are pinned now have
+    /// that finds nothing, without a fence: two threads that each pushed into one stack and then pop from
+    /// the other's may both find it empty. Retains the node, without its value, until all threads that are pinned now have
     /// unpinned.
     #[inline]
     pub fn pop(&self) -> Option<T> {
@@ -185,7 +186,7 @@ impl<T> EpochStack<T> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free. Linearizes at its swap, or at its load if that finds nothing.
+    /// Wait-free. Linearizes at its swap, or at its load if that finds nothing, as [`pop`](Self::pop).
     #[inline]
     pub fn pop_all(&self) -> EpochPopped<T> {
         // ORD Relaxed: empty is empty, and nothing is read; else the swap orders.

@@ -35,10 +35,18 @@ pub(super) const RUN: u32 = 32;
 ///
 /// # Capacity
 ///
-/// A value needs a node, and a node that a push or pop of another thread is at work with, or that a
-/// [`StackHandle`] keeps, is nobody else's. So `push` may find none though fewer than `capacity` values
-/// are in the stack, by at most one node for each call under way and [`StackHandle::KEEPS`] for each
-/// handle. One thread alone, without handles, pushes exactly `capacity` values.
+/// A value needs a node, and there are `capacity` of them. A node is nobody else's while
+///
+/// * a `push` or `pop` under way has it: one for each;
+/// * a [`push_batch`](Self::push_batch) under way has it: all that it has filled, and up to 32 that it has
+///   not, for as long as its iterator takes;
+/// * an [`IndexPopped`] has it: all that it took, but those that it gave back, 32 at a time; so also while
+///   a [`pop_up_to`](Self::pop_up_to) or [`pop_all`](Self::pop_all) is stopped;
+/// * a [`StackHandle`] keeps it: up to [`KEEPS`](StackHandle::KEEPS) for each.
+///
+/// So `push` may find none though fewer than `capacity` values are in the stack, or none at all; one
+/// thread alone, too, that keeps what `pop_all` returned and pushes. Without any of these a thread pushes
+/// exactly `capacity` values.
 ///
 /// # Examples
 ///
@@ -57,8 +65,8 @@ pub(super) const RUN: u32 = 32;
 ///
 /// # Concurrency
 ///
-/// Every method is lock-free: a thread that is stopped anywhere keeps a node or two from the others,
-/// and nothing else. Values go from thread to thread with all that happened before their push. Memory:
+/// Every method is lock-free: a thread that is stopped anywhere keeps from the others the nodes that it
+/// has (see [Capacity](#capacity)), and nothing else. Values go from thread to thread with all that happened before their push. Memory:
 /// the nodes, until the stack is dropped. ABA: a tag of 32 to 63 bits, as many as the capacity leaves;
 /// `DESIGN.md` says how long a thread must sleep for it to wrap (5.7 years at 1,023 values and a push
 /// every 10 ns; 43 seconds at four thousand million).
@@ -154,7 +162,8 @@ impl<T> IndexStack<T> {
     ///
     /// # Errors
     ///
-    /// [`PushError::Full`] with the value if no node is free; never `Closed`.
+    /// [`PushError::Full`] with the value if no node is free, though there may be fewer values than
+    /// [nodes](Self#capacity); never `Closed`.
     ///
     /// # Concurrency
     ///
@@ -175,7 +184,8 @@ impl<T> IndexStack<T> {
     /// # Concurrency
     ///
     /// Lock-free. Linearizes at the compare-exchange that takes its node; when empty, at the load that
-    /// finds none.
+    /// finds none, without a fence: two threads that each pushed into one stack and then pop from the
+    /// other's may both find it empty.
     #[inline]
     pub fn pop(&self) -> Option<T> {
         let (number, value) = self.pop_out()?;
@@ -215,7 +225,8 @@ impl<T> IndexStack<T> {
     /// # Concurrency
     ///
     /// Lock-free, as far as `items` is. Linearizes at its last compare-exchange: all values are
-    /// there at once, and no other value is between them; when full, as [`push`](Self::push).
+    /// there at once, and no other value is between them; when full, as [`push`](Self::push). Until then
+    /// it retains the nodes of all that `items` gave, and up to 32 more.
     pub fn push_batch<I>(&self, items: &mut I) -> Result<usize, PushError<()>>
     where
         I: Iterator<Item = T>,
@@ -267,7 +278,8 @@ impl<T> IndexStack<T> {
     /// # Concurrency
     ///
     /// Lock-free. Linearizes at its compare-exchange, which takes all of them; when empty, at the load
-    /// that finds none. Nodes are free again 32 at a time, the last ones when the iterator is dropped.
+    /// that finds none. Nodes are free again 32 at a time as values are taken out of the iterator, the last
+    /// ones when it is dropped: until then pushes may find [none](Self#capacity).
     #[inline]
     pub fn pop_up_to(&self, max: usize) -> IndexPopped<'_, T> {
         let most = u32::try_from(max).unwrap_or(u32::MAX);
