@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use allocations::{counted, grown, refused};
+use allocations::{counted, grown, refused, refused_after};
 use lockfree::mpmc::{GrowError, QueueDrain};
 use lockfree::{MpmcQueue, PopError, PushError, TryPopError};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -221,6 +221,15 @@ fn a_refused_allocation_hands_the_value_back() {
     assert!(matches!(error, GrowError::NoMemory(..)), "{error:?}");
     queue.try_push(error.into_inner()).unwrap();
     assert!(queue.drain().map(|value| *value).eq(0..=SLOTS));
+}
+
+/// A push that gets no memory for a block looks whether another thread linked one meanwhile.
+#[test]
+fn a_push_without_memory_finds_the_block_of_another() {
+    static QUEUE: MpmcQueue<u32> = MpmcQueue::new();
+    let other = || QUEUE.push(1).unwrap();
+    assert_eq!(refused_after(other, || QUEUE.try_push(2)), Ok(()));
+    assert!(QUEUE.drain().eq([1, 2]));
 }
 
 #[test]

@@ -35,7 +35,7 @@
 //! | `end-moves`, `hint` | `move_on` → `name`; `hint_at` → `hint` | the block is made before it is used |
 //! | `popped` | `claim_head`, `pass` → `len`, `nothing_at` | the tail is not seen before the head |
 //! | `pushed` | `claim_tail` → `has_room_after_all` | the head is not seen before the tail |
-//! | `segment` | `Depot::segment` | memory of blocks |
+//! | `segment` | `Depot::segment` → `Depot::found` | memory of blocks |
 //! | `sleeper` | the fences of `nothing_at`, `has_room_after_all` and the caller | of two that look for each other one sees the other |
 //!
 //! # Cost
@@ -117,9 +117,13 @@ const CLOSED: u64 = 1 << 63;
 /// | [`pop`](Self::pop), [`pop_batch`](Self::pop_batch), [`drain`](Self::drain) | blocking | the push of the oldest value, if it stands between claiming its place and writing there |
 /// | [`close`](Self::close), [`is_closed`](Self::is_closed), [`len`](Self::len), [`is_empty`](Self::is_empty), [`stats`](Self::stats) | wait-free | nobody |
 ///
-/// Memory retained: the blocks of the longest that the queue ever was, and one or two a thread; they
-/// are given back by [`trim`](Self::trim) and when the queue drops. A thread that stands still in the
-/// middle of a pop keeps one block from being used again, and no more.
+/// Memory retained: the blocks of the longest that the queue ever was, and one or two a thread; since
+/// memory for blocks is had in pieces of which each is twice the one before, up to twice that. It is given
+/// back by [`trim`](Self::trim) and when the queue drops. A thread that stands still in the middle of a
+/// pop keeps one block from being used again, and no more.
+///
+/// There are never more than 2²⁵ − 2 blocks, for 2³¹ − 128 values; at that limit a push ends as one that is
+/// refused memory does.
 pub struct MpmcQueue<T> {
     head: CachePadded<End<T>>,
     tail: CachePadded<End<T>>,
@@ -160,7 +164,7 @@ pub enum GrowError<T> {
     Full(T),
     /// The queue is closed: no push will succeed.
     Closed(T),
-    /// The allocator refused a block of this layout.
+    /// The allocator refused memory of this layout for blocks, or there are 2²⁵ − 2 of them.
     NoMemory(T, Layout),
 }
 
@@ -258,8 +262,8 @@ impl<T> MpmcQueue<T> {
     ///
     /// # Panics
     ///
-    /// Without memory for a block it ends as every failed allocation does;
-    /// [`try_push`](Self::try_push) hands the value back.
+    /// Without memory for a block, or at the limit of 2³¹ − 128 values, it ends as every failed allocation
+    /// does; [`try_push`](Self::try_push) hands the value back.
     ///
     /// # Concurrency
     ///

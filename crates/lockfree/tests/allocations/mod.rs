@@ -1,13 +1,15 @@
 //! A global allocator that counts what each thread asks for, and refuses when told to.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use std::alloc::System;
 
-thread_local! {
+std::thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
     static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
     static REFUSE: Cell<bool> = const { Cell::new(false) };
+    static BEFORE: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 struct Counting;
@@ -17,6 +19,11 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
         if REFUSE.try_with(Cell::get) == Ok(true) {
+            if let Some(before) = BEFORE.take() {
+                REFUSE.set(false);
+                before();
+                REFUSE.set(true);
+            }
             return core::ptr::null_mut();
         }
         let _ = LIVE_BYTES.try_with(|live| live.set(live.get() + layout.size() as i64));
@@ -53,5 +60,14 @@ pub(crate) fn refused<R>(f: impl FnOnce() -> R) -> R {
     REFUSE.set(true);
     let result = f();
     REFUSE.set(false);
+    result
+}
+
+/// Runs `f` while this thread gets no memory, and `before` when it asks for the first time, with memory:
+/// what another thread might do at that moment.
+pub(crate) fn refused_after<R>(before: fn(), f: impl FnOnce() -> R) -> R {
+    BEFORE.set(Some(before));
+    let result = refused(f);
+    assert!(BEFORE.take().is_none(), "no memory was asked for");
     result
 }

@@ -175,19 +175,28 @@ impl<T> Depot<T> {
         }
     }
 
+    /// Returns where a segment is, if there is memory for it.
+    fn found(&self, segment: usize) -> Option<NonNull<Block<T>>> {
+        // ORD[segment] Acquire ← Release in `segment`: memory is had before it is written.
+        NonNull::new(self.segments[segment].load(Acquire))
+    }
+
     fn segment(&self, segment: usize) -> Result<NonNull<Block<T>>, NoMemory> {
-        let shared = &self.segments[segment];
-        // ORD[segment] Acquire ← Release below: memory is had before it is written.
-        if let Some(first) = NonNull::new(shared.load(Acquire)) {
+        if let Some(first) = self.found(segment) {
             return Ok(first);
         }
         let layout = layout_of::<T>(segment)?;
         // SAFETY: a block is not zero-sized.
         let memory = unsafe { alloc(layout) };
         let Some(first) = NonNull::new(memory.cast::<Block<T>>()) else {
-            return Err(NoMemory(layout));
+            if cfg!(bug = "queue-forgets-who-had-memory") {
+                return Err(NoMemory(layout));
+            }
+            // Another thread may have got it meanwhile.
+            return self.found(segment).ok_or(NoMemory(layout));
         };
-        // ORD[segment] Release → Acquire above, and Acquire on failure: another's segment.
+        let shared = &self.segments[segment];
+        // ORD[segment] Release → Acquire in `found`, and Acquire on failure: another's segment.
         match shared.compare_exchange(ptr::null_mut(), first.as_ptr(), Release, Acquire) {
             Ok(_) => Ok(first),
             Err(theirs) => {

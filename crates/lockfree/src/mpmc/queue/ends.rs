@@ -138,8 +138,20 @@ impl<T> MpmcQueue<T> {
     }
 
     /// Step 1: links a block as number `number` behind `name`, unless another thread does.
+    ///
+    /// Fails only while no thread has done so.
     pub(super) fn install(&self, name: Name, number: u64) -> Result<(), NoPlace> {
-        let id = self.depot.take().map_err(NoPlace::Memory)?;
+        let id = match self.depot.take() {
+            Ok(id) => id,
+            Err(why) => {
+                let linked = follow(self.link_of(name), number - 1) != Link::Last;
+                return if linked && !cfg!(bug = "queue-gives-up-without-a-look") {
+                    Ok(())
+                } else {
+                    Err(NoPlace::Memory(why))
+                };
+            }
+        };
         self.depot.get(id).prepare(number);
         // ORD[block-linked] Release → Acquire in `follow`: the block is prepared before it is found.
         // ORD Relaxed on failure: the caller looks again.

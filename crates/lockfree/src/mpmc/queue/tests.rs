@@ -5,13 +5,19 @@
 mod loom_depot;
 
 #[cfg(not(loom))]
+#[path = "../../../tests/allocations/mod.rs"]
+mod allocations;
+
+#[cfg(not(loom))]
 mod plain {
     use std::vec::Vec;
 
     use super::super::block::{SLOTS, first_position};
+    use super::super::depot::Depot;
     use super::super::ends::End;
     use super::super::name::{self, Link, MAX_ID, Name};
     use super::super::{AtomicU64, MpmcQueue};
+    use super::allocations;
 
     /// A queue that has been through some blocks, of which `free` are free.
     fn used(free: u64) -> MpmcQueue<u64> {
@@ -68,6 +74,15 @@ mod plain {
             queue.push(number).unwrap();
             assert_eq!(queue.try_pop(), Ok(number));
         }
+    }
+
+    /// Who gets no memory for a segment uses that of another thread, which has put no block in yet.
+    #[test]
+    fn a_segment_is_refused_while_another_thread_makes_it() {
+        static DEPOT: Depot<u8> = Depot::new();
+        assert_eq!(DEPOT.take().unwrap(), 1);
+        let other = || assert_eq!(DEPOT.take().unwrap(), 2);
+        assert_eq!(allocations::refused_after(other, || DEPOT.take()).unwrap(), 3);
     }
 
     #[test]
