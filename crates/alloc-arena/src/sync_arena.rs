@@ -99,7 +99,9 @@ type Part<const MIN_ALIGN: usize, A> = Arena<MIN_ALIGN, Lent<A>>;
 ///
 /// # Concurrency
 ///
-/// `Send` and `Sync` (where `A` is). See the module for progress and memory held.
+/// `Send` and `Sync` (where `A` is). See the module for progress and memory held. Not for signal
+/// handlers, beside a thread that may be in any object built on
+/// [`ThreadSlots`](primitives::ThreadSlots#signal-handlers).
 pub struct SyncArena<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     /// Dropped by hand: the parts need `shared`, in its place, to give their chunks back (S2).
     parts: ManuallyDrop<ThreadSlots<Part<MIN_ALIGN, A>>>,

@@ -99,7 +99,9 @@ const DEFAULT_BLOCK_BYTES: usize = 16 * 1024;
 ///
 /// # Concurrency
 ///
-/// `Send` and `Sync` (where `A` is). See the module for progress and memory held.
+/// `Send` and `Sync` (where `A` is). See the module for progress and memory held. Not for signal
+/// handlers, beside a thread that may be in any object built on
+/// [`ThreadSlots`](primitives::ThreadSlots#signal-handlers).
 pub struct SyncLinear<const MIN_ALIGN: usize = 1, A: Allocator = Global> {
     /// What threads write together, on cache lines of its own: the rest is read on every call.
     shared: CachePadded<Shared>,

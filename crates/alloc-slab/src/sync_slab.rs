@@ -115,7 +115,8 @@ use crate::key::{GENERATION, Key};
 /// # Concurrency
 ///
 /// `Send` where `T` and `A` are, `Sync` where `T` is `Send` and `Sync` and `A` is `Sync`. See each
-/// method for its progress.
+/// method for its progress. Not for signal handlers, beside a thread
+/// that may be in any object built on [`ThreadSlots`](primitives::ThreadSlots#signal-handlers).
 pub struct SyncSlab<T, A: Allocator = Global> {
     directory: Directory<T>,
     parts: ThreadSlots<Part<T>>,

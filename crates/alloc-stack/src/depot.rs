@@ -84,7 +84,9 @@ const KEEP_BYTES: usize = 256 * 1024;
 ///
 /// # Concurrency
 ///
-/// `Send` and `Sync` (where `A` is both). See the module for progress and memory held.
+/// `Send` and `Sync` (where `A` is both). See the module for progress and memory held. Not for signal
+/// handlers, beside a thread that may be in any object built on
+/// [`ThreadSlots`](primitives::ThreadSlots#signal-handlers).
 pub struct Depot<const MIN_ALIGN: usize = 1, A: Allocator + Clone = Global> {
     slots: ThreadSlots<Places<Node<MIN_ALIGN, A>>>,
     config: DepotConfig,

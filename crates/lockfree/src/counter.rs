@@ -79,8 +79,9 @@ use primitives::{Backoff, CachePadded};
 /// # When not to use it
 ///
 /// Where it is read as often as it is written, where each of very many counters is touched by very many
-/// threads (128 bytes each), in a signal handler (an add that it interrupts would be lost), and in a
-/// global allocator (a thread's first add allocates): `fetch_add` is right there.
+/// threads (128 bytes each), in a global allocator (a thread's first add allocates), and in a signal
+/// handler, where it is not only wrong but unsound, beside a thread that may be in any object built on
+/// [`ThreadSlots`](primitives::ThreadSlots#signal-handlers): `fetch_add` is right there.
 pub struct Counter {
     /// One a thread (C1).
     cells: ThreadSlots<AtomicU64>,

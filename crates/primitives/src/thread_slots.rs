@@ -22,6 +22,8 @@
 //! - I4: a slot's memory is freed by whoever clears the second of OWNED and ALIVE (by the object
 //!   when LATE), hence exactly once, and after the other's last access.
 //! - I5: `next` is written before publication only.
+//! - I6: a thread's cache is used by one call at a time: calls nest (an initialiser may use another object),
+//!   but none begins between two instructions of `cached` or `remember`, as a signal handler's would.
 //!
 //! **Ordering edges.**
 //! - `slot-publish`: `push` → every walk of the list. The slot's T and `next` are written before.
@@ -120,6 +122,14 @@ struct Slot<T> {
 /// # Concurrency
 ///
 /// A hit is wait-free and writes nothing. First use is lock-free, apart from the allocation.
+///
+/// # Signal handlers
+///
+/// A signal handler must use no `ThreadSlots`, nor anything that is built on them, while the thread that it
+/// interrupts may be using any, not even another object: a thread's accesses share a cache that is read
+/// and written in two steps. A handler in between could leave the thread with one object's id beside
+/// another's slot, whose value it would then take for its own, of whatever type. No method can see that it
+/// was called there; who installs a handler, which is unsafe, has to see to it.
 pub struct ThreadSlots<T> {
     /// 0 until a thread first asks (I1).
     id: AtomicU64,

@@ -86,7 +86,8 @@ fn entry_of(cache: &[CacheEntry; ENTRIES], id: u64) -> &CacheEntry {
 
 /// Returns the cache entry for object `id`: whose it is, and that object's slot.
 ///
-/// Not an `Option`: the caller compares, and the compiler need not test a pointer for null as well.
+/// Not an `Option`: the caller compares, and the compiler need not test a pointer for null as well. The two
+/// loads belong together (I6).
 #[inline]
 pub(super) fn cached(id: u64) -> (u64, *const Header) {
     let entry = CACHE.try_with(|cache| {
