@@ -237,7 +237,10 @@ impl Counter {
     /// # Concurrency
     ///
     /// Lock-free: it tries again if another take was quicker. Linearizes, among takes, at its
-    /// compare-exchange; of adds that go on meanwhile this one or a later one takes each.
+    /// compare-exchange, where nothing negative is added: the sum of the cells that earlier takes reached
+    /// does not come back then. Otherwise a take may miss that others were in between, if the last of them
+    /// found the sum that the first began with; what all return still adds up. Of adds that go on meanwhile
+    /// this one or a later one takes each.
     pub fn take(&self) -> u64 {
         let backoff = Backoff::new();
         loop {

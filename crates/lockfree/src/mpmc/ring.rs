@@ -66,7 +66,7 @@ use primitives::sync::atomic::{AtomicU64, Exclusive};
 
 pub use self::iter::{RingDrain, RingIntoIter};
 pub use self::refusal::RingStats;
-use self::refusal::{Refusals, Retry};
+use self::refusal::{Refusals, Refused, Retry};
 use self::shape::{CLOSED, FORCED, Shape, full};
 use self::slot::Slot;
 use crate::error::{ConfigError, PopError, PushError, TryPopError, TryPushError};
@@ -212,7 +212,9 @@ impl<T> MpmcRing<T> {
     /// Wait-free: a bounded number of steps. Linearizes at the compare-exchange of the tail; Full at
     /// the load of the tail, when every position up to it was claimed; Closed at the load of the tail. Full
     /// is ordered by a `SeqCst` fence: of a producer that says it sleeps and then is refused, and a consumer
-    /// that pops, makes such a fence and then looks for sleepers, one sees the other.
+    /// that pops, makes such a fence and then looks for sleepers, one sees the other. What a batch claims
+    /// and gives back, because its iterator panicked or told a wrong length, was room taken without a
+    /// value: no pop wakes a producer that was refused meanwhile, so who makes such batches wakes it.
     #[inline]
     pub fn try_push(&self, value: T) -> Result<(), TryPushError<T>> {
         // ORD Relaxed: where to try; the stamp and the compare-exchange say whether that is right.
@@ -242,37 +244,59 @@ impl<T> MpmcRing<T> {
     ///
     /// # Concurrency
     ///
-    /// Wait-free: a bounded number of steps. Linearizes at the compare-exchange of the head; Empty
-    /// and Closed at the load of the tail. Empty is ordered as a Full of [`try_push`](Self::try_push) is,
+    /// Wait-free: a bounded number of steps, and one more for each place that a batch claimed and left
+    /// without a value, up to the capacity and then Busy. Linearizes at the compare-exchange of the head;
+    /// Empty and Closed at the load of the tail. Empty is ordered as a Full of [`try_push`](Self::try_push) is,
     /// for consumers that sleep.
     #[inline]
     pub fn try_pop(&self) -> Result<T, TryPopError> {
-        loop {
-            // ORD Relaxed: where to try; the stamp and the compare-exchange say whether that is right.
-            let head = self.head.load(Relaxed);
-            let (slot, shape) = (self.slot(head), self.shape());
-            let stamp = slot.stamp();
-            if stamp != full(head) {
-                match self.pop_refused(head, stamp) {
-                    Some(refused) => return Err(refused.of_pop()),
-                    None => continue, // Passed over a hole.
-                }
-            }
-            let next = shape.next(head);
-            // ORD[ends] Release → fence in `pop_refused`: who sees this pop sees the pushes before it, and
-            // does not say Empty by an older tail. The value came by the stamp.
-            // ORD Relaxed on failure: nothing was done.
-            if self.head.compare_exchange(head, next, Release, Relaxed).is_err() {
-                return Err(self.refusals.lost_pop().of_pop());
-            }
-            if cfg!(bug = "ring-frees-before-it-reads") {
-                slot.stamp_as(shape.lap_later(head));
-            }
-            // SAFETY: 1. the position is ours, and its stamp was full; 2. the stamp below says free.
-            let value = unsafe { slot.take() };
-            slot.stamp_as(shape.lap_later(head));
-            return Ok(value);
+        match self.pop_once() {
+            Ok(value) => Ok(value),
+            Err(Some(refused)) => Err(refused.of_pop()),
+            Err(None) => self.try_pop_past(self.capacity()),
         }
+    }
+
+    /// Takes the oldest value, or says why not; for no reason if it passed over a hole instead.
+    #[inline(always)]
+    fn pop_once(&self) -> Result<T, Option<Refused>> {
+        // ORD Relaxed: where to try; the stamp and the compare-exchange say whether that is right.
+        let head = self.head.load(Relaxed);
+        let (slot, shape) = (self.slot(head), self.shape());
+        let stamp = slot.stamp();
+        if stamp != full(head) {
+            return Err(self.pop_refused(head, stamp));
+        }
+        let next = shape.next(head);
+        // ORD[ends] Release → fence in `pop_refused`: who sees this pop sees the pushes before it, and
+        // does not say Empty by an older tail. The value came by the stamp.
+        // ORD Relaxed on failure: nothing was done.
+        if self.head.compare_exchange(head, next, Release, Relaxed).is_err() {
+            return Err(Some(self.refusals.lost_pop()));
+        }
+        if cfg!(bug = "ring-frees-before-it-reads") {
+            slot.stamp_as(shape.lap_later(head));
+        }
+        // SAFETY: 1. the position is ours, and its stamp was full; 2. the stamp below says free.
+        let value = unsafe { slot.take() };
+        slot.stamp_as(shape.lap_later(head));
+        Ok(value)
+    }
+
+    /// Goes on behind a hole, and past at most `most` others. There are no more than the capacity at a
+    /// time: who meets more of them meets those that others make meanwhile, and could for ever.
+    #[cold]
+    #[inline(never)]
+    fn try_pop_past(&self, most: usize) -> Result<T, TryPopError> {
+        let most = if cfg!(bug = "ring-pop-passes-any-holes") { usize::MAX - 1 } else { most };
+        for _ in 0..=most {
+            match self.pop_once() {
+                Ok(value) => return Ok(value),
+                Err(Some(refused)) => return Err(refused.of_pop()),
+                Err(None) => {}
+            }
+        }
+        Err(self.refusals.lost_pop().of_pop())
     }
 
     /// Puts a value behind all others.
@@ -489,5 +513,40 @@ impl<T> fmt::Debug for MpmcRing<T> {
             .field("capacity", &self.capacity())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Pushes a value behind three places that it then leaves empty.
+    struct PushesBehind<'r>(&'r MpmcRing<u32>);
+
+    impl Iterator for PushesBehind<'_> {
+        type Item = u32;
+
+        fn next(&mut self) -> Option<u32> {
+            self.0.try_push(7).expect("there is room");
+            None
+        }
+
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (3, Some(3))
+        }
+    }
+
+    impl ExactSizeIterator for PushesBehind<'_> {}
+
+    /// Others may leave places empty as fast as a pop passes over them: it gives up.
+    #[test]
+    fn a_single_try_passes_over_a_bounded_number_of_holes() {
+        let ring = MpmcRing::new(8);
+        assert_eq!(ring.try_push_batch(&mut PushesBehind(&ring)), Ok(0));
+        assert_eq!(ring.try_pop_past(1), Err(TryPopError::Busy));
+        assert_eq!(ring.stats().busy_pops, 1);
+        assert_eq!(ring.try_pop_past(1), Ok(7), "one hole was left");
+        assert_eq!(ring.try_push_batch(&mut PushesBehind(&ring)), Ok(0));
+        assert_eq!(ring.try_pop(), Ok(7), "as many as fit in the ring");
     }
 }
