@@ -128,6 +128,21 @@ fn loom_progress_of_the_index_stack() {
     });
 }
 
+/// With one of three standing still two are left, which must not undo each other's work for ever.
+#[test]
+fn loom_progress_of_three_on_the_index_stack() {
+    type Stack = IndexStack<u32>;
+    let model = Model::new("progress_of_three_on_the_index_stack").reaches(["over"]).floor(79_000);
+    model.lock_free(&["IndexStack::push", "IndexStack::pop"]).check(|seen| {
+        let stack = Stack::new(2);
+        stack.push(0).unwrap();
+        let jobs: [fn(&Stack); 3] =
+            [|stack| done(stack.pop()), |stack| done(stack.push(1)), |stack| done(stack.pop())];
+        three(stack, jobs);
+        seen.record("over");
+    });
+}
+
 #[test]
 fn loom_progress_of_batches_on_the_index_stack() {
     type Stack = IndexStack<u32>;
@@ -495,6 +510,27 @@ fn loom_progress_of_batches_on_the_mpmc_queue() {
             |queue| done(queue.try_pop_batch(&mut Vec::new(), 2)),
         ],
     );
+}
+
+/// With one of three standing still two are left, which finish what it began at the end of a block, and do
+/// not undo each other's.
+#[test]
+fn loom_progress_of_three_at_the_end_of_a_block() {
+    type Queue = MpmcQueue<u32>;
+    let model = Model::new("progress_of_three_at_the_end_of_a_block").preemptions(1);
+    let model = model.reaches(["over"]).floor(8_800);
+    model.lock_free(&["MpmcQueue::push", "MpmcQueue::try_pop"]).check(|seen| {
+        let queue = Queue::new();
+        // Blocks are of two here. The queue is not empty, and a pop is at work in the block before.
+        done((queue.push(0), queue.push(1)));
+        let jobs: [fn(&Queue); 3] = [
+            |queue| done(queue.push(2)),
+            |queue| done(queue.try_pop()),
+            |queue| done(queue.push(3)),
+        ];
+        three(queue, jobs);
+        seen.record("over");
+    });
 }
 
 #[test]
