@@ -67,6 +67,28 @@ fn epoch_stack_drops_every_value_once_though_a_drop_panics() {
     assert_eq!(dropped.take(), [3, 2, 1, 0]);
 }
 
+/// What was popped owns its nodes: it goes on when the stack is gone, on another thread too, and each value
+/// is dropped once.
+#[test]
+fn popped_values_outlive_their_stack() {
+    let alive = std::sync::Arc::new(());
+    let stack = EpochStack::new();
+    (0..4).for_each(|number| stack.push((number, std::sync::Arc::clone(&alive))));
+    let mut popped = stack.pop_all();
+    stack.push((9, std::sync::Arc::clone(&alive)));
+    assert_eq!(popped.next().map(|(number, _)| number), Some(3));
+    drop(stack);
+    assert_eq!(std::sync::Arc::strong_count(&alive), 4, "of the stack nothing is left");
+    let rest = std::thread::spawn(move || {
+        let next = popped.next().map(|(number, _)| number);
+        // The other two go with it.
+        drop(popped);
+        next
+    });
+    assert_eq!(rest.join().unwrap(), Some(2));
+    assert_eq!(std::sync::Arc::strong_count(&alive), 1);
+}
+
 #[test]
 fn values_of_every_shape_keep_their_bits() {
     #[repr(align(256))]
