@@ -69,15 +69,17 @@ pub mod __private {
     pub use ::std::thread_local;
 }
 
-/// Atomic integers, pointers and fences.
+/// Atomic integers, pointers and fences. Those of 64 bits where the target has them.
 pub mod atomic {
     #[cfg(loom)]
     pub use super::loomed::atomic::*;
     #[cfg(not(any(loom, shuttle)))]
     pub use core::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32,
-        AtomicU64, AtomicUsize, fence,
+        AtomicBool, AtomicI32, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize,
+        fence,
     };
+    #[cfg(all(not(any(loom, shuttle)), target_has_atomic = "64"))]
+    pub use core::sync::atomic::{AtomicI64, AtomicU64};
     pub use core::sync::atomic::{Ordering, compiler_fence};
     #[cfg(shuttle)]
     pub use shuttle::sync::atomic::{
@@ -129,8 +131,12 @@ pub mod atomic {
             )*};
         }
         exclusive! {
-            AtomicBool bool; AtomicU8 u8; AtomicU16 u16; AtomicU32 u32; AtomicU64 u64;
-            AtomicUsize usize; AtomicI32 i32; AtomicI64 i64; AtomicIsize isize;
+            AtomicBool bool; AtomicU8 u8; AtomicU16 u16; AtomicU32 u32; AtomicUsize usize;
+            AtomicI32 i32; AtomicIsize isize;
+        }
+        #[cfg(target_has_atomic = "64")]
+        exclusive! {
+            AtomicU64 u64; AtomicI64 i64;
         }
         impl<T> super::Exclusive for super::AtomicPtr<T> {
             type Value = *mut T;
@@ -149,9 +155,10 @@ pub mod atomic {
 /// belongs in [`atomic`].
 pub mod unmodelled {
     pub use core::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64,
-        AtomicUsize,
+        AtomicBool, AtomicI32, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize,
     };
+    #[cfg(target_has_atomic = "64")]
+    pub use core::sync::atomic::{AtomicI64, AtomicU64};
 }
 
 /// Interior mutability whose races a model reports.
