@@ -67,6 +67,30 @@ impl<'m> Borrowed<'m> {
         let start = unsafe { self.start.byte_add(skipped) };
         Some(NonNull::slice_from_raw_parts(start, len))
     }
+
+    /// Makes the one block that is alive one of `layout`, with the first `kept` bytes of its
+    /// contents: it has the whole buffer already, so it moves only for the sake of alignment.
+    ///
+    /// # Safety
+    ///
+    /// 1. `ptr` is that block, and at least `kept` bytes long;
+    /// 2. `kept <= layout.size()`.
+    unsafe fn resize(
+        &self,
+        ptr: NonNull<u8>,
+        kept: usize,
+        layout: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        debug_assert!(self.lent.get(), "a block is resized that was never lent");
+        let block = self.block_for(layout).ok_or(AllocError)?;
+        let start = block.cast::<u8>();
+        if start != ptr {
+            // SAFETY: clauses 1 and 2: both places have `kept` bytes, in the buffer; they may
+            // overlap, which `copy_from` allows.
+            unsafe { start.copy_from(ptr, kept) };
+        }
+        Ok(block)
+    }
 }
 
 // SAFETY: blocks lie in the buffer, which is borrowed for `'m` and does not move with `self`.
@@ -92,6 +116,52 @@ unsafe impl Allocator for Borrowed<'_> {
             debug_assert!(self.lent.get(), "a block is given back that was never lent");
             self.lent.set(false);
         }
+    }
+
+    /// In place, up to the end of the buffer: the default would ask for a second block.
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        debug_assert!(old.size() <= new.size(), "grow from {old:?} to {new:?}");
+        if old.size() == 0 || cfg!(bug = "borrowed-grows-into-a-second-block") {
+            return self.allocate(new);
+        }
+        // SAFETY: 1. the caller's promise, and I1; 2. the new size is not smaller.
+        unsafe { self.resize(ptr, old.size(), new) }
+    }
+
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.grow(ptr, old, new) }?;
+        let fresh = block.cast::<u8>().as_ptr().wrapping_add(old.size());
+        // SAFETY: `old.size() <= block.len()`: the bytes of the block behind the old ones.
+        unsafe { fresh.write_bytes(0, block.len() - old.size()) };
+        Ok(block)
+    }
+
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        debug_assert!(old.size() >= new.size(), "shrink from {old:?} to {new:?}");
+        if new.size() == 0 {
+            let empty = self.allocate(new)?;
+            // SAFETY: the caller's promise, passed on: `ptr` is our block, and given up.
+            unsafe { self.deallocate(ptr, old) };
+            return Ok(empty);
+        }
+        // SAFETY: 1. the caller's promise, and I1: a block as long as `old`; 2. that much is kept.
+        unsafe { self.resize(ptr, new.size(), new) }
     }
 }
 
@@ -126,6 +196,25 @@ mod tests {
         // SAFETY: `block` was allocated above with this layout and is not used again.
         unsafe { backing.deallocate(block.cast(), layout(64, 1)) };
         assert!(backing.allocate(layout(1, 1)).is_ok());
+    }
+
+    #[test]
+    fn a_vec_grows_and_shrinks_within_what_is_lent() {
+        let mut buffer = [MaybeUninit::uninit(); 256];
+        let backing = Borrowed::new(&mut buffer);
+        let mut vec = crate::collections::Vec::new_in(&backing);
+        vec.extend(0..100u8);
+        let first = vec.as_ptr();
+        vec.try_reserve_exact(156).expect("the whole buffer is lent");
+        vec.extend(100..=255);
+        assert!(vec.iter().copied().eq(0..=255));
+        assert!(vec.try_reserve(1).is_err(), "there is no more");
+        vec.truncate(3);
+        vec.shrink_to_fit();
+        assert_eq!((vec.as_ptr(), &*vec), (first, &[0, 1, 2][..]));
+        vec.clear();
+        vec.shrink_to_fit();
+        assert!(backing.allocate(layout(256, 1)).is_ok(), "the buffer came back");
     }
 
     #[test]

@@ -26,6 +26,25 @@ use core::ptr::NonNull;
 
 use crate::{AllocError, Allocator, End, GrowInPlace, bump};
 
+/// Tells a system that accounts for memory when it is mapped that these are addresses alone. Some
+/// have no such flag: then nothing is said.
+#[cfg(not(any(
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "hurd",
+    target_os = "redox",
+    target_os = "aix"
+)))]
+const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
+#[cfg(any(
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "hurd",
+    target_os = "redox",
+    target_os = "aix"
+))]
+const NO_RESERVE: libc::c_int = 0;
+
 /// A backing that reserves address space once and commits it as its one block grows.
 ///
 /// Growth never moves the block and never copies, up to the reserved size.
@@ -102,7 +121,7 @@ impl Reserved {
                 core::ptr::null_mut(),
                 reserved_bytes,
                 libc::PROT_NONE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | NO_RESERVE,
                 -1,
                 0,
             )
@@ -283,6 +302,23 @@ unsafe impl Allocator for Reserved {
         self.commit(new.size().max(self.committed_bytes.get()))
     }
 
+    /// As [`grow`](Self::grow): the default would ask for a second block.
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise, passed on.
+        let block = unsafe { self.grow(ptr, old, new) }?;
+        // All of it: what lies behind `old` was committed before, or came back from the system as
+        // it was, where that keeps pages it was told are not needed.
+        let fresh = block.cast::<u8>().as_ptr().wrapping_add(old.size());
+        // SAFETY: `old.size() <= block.len()`: the bytes of the block behind the old ones.
+        unsafe { fresh.write_bytes(0, block.len() - old.size()) };
+        Ok(block)
+    }
+
     unsafe fn shrink(
         &self,
         ptr: NonNull<u8>,
@@ -369,16 +405,38 @@ fn page_bytes() -> usize {
     usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
 }
 
+/// The error number of the calling thread's last system call.
 fn errno() -> i32 {
-    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
+    // Each system has its own name for the place. One that is missing here lacks more than that: QNX
+    // has no `madvise`.
+    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+    use libc::___errno as place;
+    #[cfg(any(
+        target_os = "android",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "cygwin"
+    ))]
+    use libc::__errno as place;
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "l4re",
+        target_os = "emscripten",
+        target_os = "fuchsia",
+        target_os = "dragonfly",
+        target_os = "hurd",
+        target_os = "redox"
+    ))]
+    use libc::__errno_location as place;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as place;
+    #[cfg(target_os = "aix")]
+    use libc::_Errno as place;
+    #[cfg(target_os = "haiku")]
+    use libc::_errnop as place;
+
     // SAFETY: returns the address of the calling thread's error number, always valid.
-    let location = unsafe { libc::__errno_location() };
-    #[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
-    // SAFETY: as above, by the name it has on these systems.
-    let location = unsafe { libc::__error() };
-    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-    // SAFETY: as above, by the name it has on these systems.
-    let location = unsafe { libc::__errno() };
+    let location = unsafe { place() };
     // SAFETY: `location` points to this thread's error number.
     unsafe { *location }
 }

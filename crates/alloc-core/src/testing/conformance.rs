@@ -39,83 +39,81 @@ const LIVE: usize = 24;
 ///
 /// If a promise is broken, with the layouts in question.
 pub fn conforms<A: Allocator>(make: impl Fn() -> A) {
-    resizing_keeps_contents(&make);
-    refusals_change_nothing(&make());
+    for newest in [true, false] {
+        resizing_keeps_contents(&make, newest);
+        refusals_change_nothing(&make(), newest);
+    }
     used_memory_is_zeroed(&make());
     blocks_without_size(&make());
     blocks_outlive_moves(make());
     random_operations_agree_with_the_shadow(&make());
 }
 
-fn resizing_keeps_contents<A: Allocator>(make: &impl Fn() -> A) {
+fn resizing_keeps_contents<A: Allocator>(make: &impl Fn() -> A, newest: bool) {
     let sizes = [(0, 1), (1, 63), (8, 8), (63, 64), (64, 65), (65, 1000), (1000, 5000)];
     let aligns = [(1, 1), (1, 64), (64, 1), (16, 32), (8, 4096)];
-    for newest in [true, false] {
-        for (small, large) in sizes {
-            for (before, after) in aligns {
-                let alloc = make();
-                let (old, new) = (layout(small, before), layout(large, after));
-                let block = alloc.allocate(old).expect("a small block");
-                assert_fits(block, old);
-                let block = block.cast::<u8>();
-                number(block, small);
-                let above = (!newest).then(|| {
-                    let block = alloc.allocate(layout(24, 8)).expect("a small block");
-                    let mut shadow = Shadow::new();
-                    // SAFETY: alive with this layout until it is given back below.
-                    unsafe { shadow.insert(block.cast(), layout(24, 8)) };
-                    (block, shadow)
-                });
-                // SAFETY: `block` is alive with `old`; `new` is not smaller.
-                let grown = unsafe { alloc.grow(block, old, new) }.expect("a larger block");
-                assert_fits(grown, new);
-                let grown = grown.cast::<u8>();
-                assert!(is_numbered(grown, small), "growing {old:?} to {new:?} lost contents");
-                number(grown, large);
-                // SAFETY: `grown` is alive with `new`; `old` is not larger.
-                let shrunk = unsafe { alloc.shrink(grown, new, old) }.expect("a smaller block");
-                assert_fits(shrunk, old);
-                let shrunk = shrunk.cast::<u8>();
-                assert!(is_numbered(shrunk, small), "shrinking {new:?} to {old:?} lost contents");
-                if let Some((block, shadow)) = above {
-                    shadow.check();
-                    // SAFETY: alive with this layout, not used again.
-                    unsafe { alloc.deallocate(block.cast(), layout(24, 8)) };
-                }
+    for (small, large) in sizes {
+        for (before, after) in aligns {
+            let alloc = make();
+            let (old, new) = (layout(small, before), layout(large, after));
+            let block = alloc.allocate(old).expect("a small block");
+            assert_fits(block, old);
+            let block = block.cast::<u8>();
+            number(block, small);
+            let above = (!newest).then(|| {
+                let block = alloc.allocate(layout(24, 8)).expect("a small block");
+                let mut shadow = Shadow::new();
+                // SAFETY: alive with this layout until it is given back below.
+                unsafe { shadow.insert(block.cast(), layout(24, 8)) };
+                (block, shadow)
+            });
+            // SAFETY: `block` is alive with `old`; `new` is not smaller.
+            let grown = unsafe { alloc.grow(block, old, new) }.expect("a larger block");
+            assert_fits(grown, new);
+            let grown = grown.cast::<u8>();
+            assert!(is_numbered(grown, small), "growing {old:?} to {new:?} lost contents");
+            number(grown, large);
+            // SAFETY: `grown` is alive with `new`; `old` is not larger.
+            let shrunk = unsafe { alloc.shrink(grown, new, old) }.expect("a smaller block");
+            assert_fits(shrunk, old);
+            let shrunk = shrunk.cast::<u8>();
+            assert!(is_numbered(shrunk, small), "shrinking {new:?} to {old:?} lost contents");
+            if let Some((block, shadow)) = above {
+                shadow.check();
                 // SAFETY: alive with this layout, not used again.
-                unsafe { alloc.deallocate(shrunk, old) };
+                unsafe { alloc.deallocate(block.cast(), layout(24, 8)) };
             }
+            // SAFETY: alive with this layout, not used again.
+            unsafe { alloc.deallocate(shrunk, old) };
         }
     }
 }
 
-fn refusals_change_nothing<A: Allocator>(alloc: &A) {
+fn refusals_change_nothing<A: Allocator>(alloc: &A, newest: bool) {
     let largest = isize::MAX.unsigned_abs();
     let old = layout(100, 1);
-    for newest in [true, false] {
-        let block = alloc.allocate(old).expect("a small block").cast::<u8>();
-        number(block, 100);
-        let above = (!newest).then(|| alloc.allocate(layout(8, 8)).expect("a small block"));
-        for new in [layout(largest, 1), layout(largest - 4095, 4096)] {
-            // Seen by nobody, a block of the global allocator need not be had at all, and optimised code
-            // takes it for granted.
-            assert!(black_box(alloc.allocate(new)).is_err(), "{new:?} was served");
-            assert!(black_box(alloc.allocate_zeroed(new)).is_err(), "{new:?} was served");
-            // SAFETY: `block` is alive with `old`; `new` is larger.
-            let grown = unsafe { alloc.grow(block, old, new) };
-            assert!(black_box(grown).is_err(), "{new:?} was served");
-            // SAFETY: as above.
-            let grown = unsafe { alloc.grow_zeroed(block, old, new) };
-            assert!(black_box(grown).is_err(), "{new:?} was served");
-            assert!(is_numbered(block, 100), "a refused {new:?} changed the block");
-        }
-        if let Some(above) = above {
-            // SAFETY: alive with this layout, not used again.
-            unsafe { alloc.deallocate(above.cast(), layout(8, 8)) };
-        }
-        // SAFETY: alive with this layout, not used again.
-        unsafe { alloc.deallocate(block, old) };
+    let block = alloc.allocate(old).expect("a small block").cast::<u8>();
+    number(block, 100);
+    let above = (!newest).then(|| alloc.allocate(layout(8, 8)).expect("a small block"));
+    for new in [layout(largest, 1), layout(largest - 4095, 4096)] {
+        // Seen by nobody, a block of the global allocator need not be had at all, and optimised code
+        // takes it for granted.
+        assert!(black_box(alloc.allocate(new)).is_err(), "{new:?} was served");
+        assert!(black_box(alloc.allocate_zeroed(new)).is_err(), "{new:?} was served");
+        // SAFETY: `block` is alive with `old`; `new` is larger.
+        let grown = unsafe { alloc.grow(block, old, new) };
+        assert!(black_box(grown).is_err(), "{new:?} was served");
+        // SAFETY: as above.
+        let grown = unsafe { alloc.grow_zeroed(block, old, new) };
+        assert!(black_box(grown).is_err(), "{new:?} was served");
+        assert!(is_numbered(block, 100), "a refused {new:?} changed the block");
     }
+    if let Some(above) = above {
+        // SAFETY: alive with this layout, not used again.
+        unsafe { alloc.deallocate(above.cast(), layout(8, 8)) };
+    }
+    // SAFETY: alive with this layout, not used again.
+    unsafe { alloc.deallocate(block, old) };
 }
 
 fn used_memory_is_zeroed<A: Allocator>(alloc: &A) {
@@ -301,9 +299,11 @@ impl Random {
 mod tests {
     use super::*;
     use crate::testing::{Checked, FailAt};
-    use crate::{AllocError, Global};
+    use crate::{AllocError, Borrowed, Global};
     use core::cell::Cell;
+    use core::mem::MaybeUninit;
     use core::panic::AssertUnwindSafe;
+    use core::slice::from_raw_parts_mut;
     use std::panic::catch_unwind;
 
     /// What a [`Faulty`] allocator does wrong.
@@ -442,6 +442,40 @@ mod tests {
         conforms(|| Checked::new(Global));
         conforms(|| FailAt::new(Global, 0));
         conforms(|| Faulty::new(Fault::None));
+    }
+
+    /// [`conforms`] for backings that lend one block at a time.
+    fn conforms_with_one_block<A: Allocator>(make: impl Fn() -> A) {
+        resizing_keeps_contents(&make, true);
+        refusals_change_nothing(&make(), true);
+        used_memory_is_zeroed(&make());
+        blocks_without_size(&make());
+        random_operations_agree_with_the_shadow(&make());
+        let (alloc, old, new) = (make(), layout(100, 8), layout(1000, 8));
+        let block = alloc.allocate(old).expect("a small block").cast::<u8>();
+        number(block, 100);
+        let alloc = Box::new(alloc);
+        // SAFETY: `block` is alive with `old`; `new` is larger.
+        let grown = unsafe { alloc.grow(block, old, new) }.expect("a larger block").cast::<u8>();
+        assert!(is_numbered(grown, 100), "the block was lost when its allocator moved");
+        // SAFETY: alive with this layout, not used again.
+        unsafe { alloc.deallocate(grown, new) };
+    }
+
+    #[test]
+    fn lent_memory_conforms() {
+        let mut memory = std::vec![MaybeUninit::new(0xA5); 80 << 10];
+        let (first, len) = (memory.as_mut_ptr(), memory.len());
+        // SAFETY: `memory` outlives every backing made here, of which there is one at a time.
+        conforms_with_one_block(|| Borrowed::new(unsafe { from_raw_parts_mut(first, len) }));
+    }
+
+    #[test]
+    #[cfg(all(feature = "reserve", unix))]
+    fn reserved_memory_conforms() {
+        use crate::{End, Reserved};
+
+        conforms_with_one_block(|| Reserved::new(1 << 20, End::High).expect("address space"));
     }
 
     #[test]
