@@ -97,3 +97,59 @@ fn slow_calls_and_tail_waste_count_what_left_the_fast_path() {
     region.reset();
     assert_eq!(region.stats().waste_tail_bytes, 0);
 }
+
+#[test]
+#[cfg(feature = "std")]
+fn a_shared_region_reports_what_is_taken_after_a_reset_too() {
+    let mut region = alloc_linear::SyncLinear::<8>::with_min_align(1 << 16).with_block_bytes(1024);
+    region.alloc([1u8; 200]);
+    assert_eq!((region.used_bytes(), region.stats().peak_bytes), (1024, 1024));
+    for _ in 0..3 {
+        region.reset();
+        assert_eq!(region.used_bytes(), 0, "nobody took anything yet");
+        region.alloc([1u64; 8]);
+        assert_eq!(region.used_bytes(), 1024, "the block given in advance");
+        assert_eq!(region.stats().peak_bytes, 1024);
+    }
+    region.alloc([1u8; 5000]);
+    assert_eq!(region.used_bytes(), 1024 + 5000);
+    region.reset();
+    assert_eq!((region.used_bytes(), region.stats().peak_bytes), (0, 1024 + 5000));
+}
+
+#[test]
+#[cfg(feature = "std")]
+fn a_shared_region_counts_on_every_thread() {
+    let mut region = alloc_linear::SyncLinear::<8>::with_min_align(1 << 16).with_block_bytes(1024);
+    assert_eq!((region.stats().allocs, region.stats().frees), (counted(0), counted(0)));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                region.alloc(7u8);
+                region.try_alloc(()).unwrap();
+                region.alloc_slice_copy(&[1u16, 2, 3]);
+                region.with_local(|local| local.alloc_str("words"));
+                let large = region.allocate(layout(700, 1)).unwrap().cast();
+                // SAFETY: alive with this layout, not used again.
+                unsafe { region.deallocate(large, layout(700, 1)) };
+            });
+        }
+    });
+    let block = region.alloc_layout(layout(9, 1));
+    std::thread::scope(|scope| {
+        let (region, block) = (&region, block.addr());
+        scope.spawn(move || {
+            let block = core::ptr::NonNull::without_provenance(block);
+            // SAFETY: alive with this layout, not used again; nothing is read or written by it.
+            unsafe { region.deallocate(block, layout(9, 1)) };
+        });
+    });
+    let stats = region.stats();
+    assert_eq!((stats.allocs, stats.frees), (counted(11), counted(3)));
+    assert_eq!(stats.requested_bytes, counted(2 * (1 + 6 + 5 + 700) + 9));
+    // 7, 2 and 3 bytes behind the small ones, 4 behind the large one, 7 behind the last.
+    assert_eq!(stats.waste_align_bytes, counted(2 * (7 + 2 + 3 + 4) + 7));
+    region.reset();
+    let stats = region.stats();
+    assert_eq!((stats.allocs, stats.waste_align_bytes), (counted(11), counted(0)));
+}

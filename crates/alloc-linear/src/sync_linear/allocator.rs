@@ -20,7 +20,10 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for SyncLinear<MIN_A
     /// happens until the region is reset.
     #[inline]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        self.slots.with(|block| {
+        let known = self.slots.with(|slot| {
+            // SAFETY: 1. this thread's slot.
+            let block = unsafe { slot.block() };
+            self.count_free(Some(block));
             if ptr == block.cursor.get() {
                 // Rounded up as the bump did; the bytes were the block's, now nobody's (Y3).
                 let size = (layout.size() + (MIN_ALIGN - 1)) & MIN_ALIGN.wrapping_neg();
@@ -28,6 +31,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for SyncLinear<MIN_A
                 block.cursor.set(at(self.start, ptr.addr().get() + size));
             }
         });
+        if known.is_none() {
+            self.count_free(None);
+        }
     }
 
     unsafe fn shrink(
@@ -48,6 +54,9 @@ unsafe impl<const MIN_ALIGN: usize, A: Allocator> Allocator for SyncLinear<MIN_A
         let place = self.allocate(new)?;
         // SAFETY: `place` is fresh (Y3) and `new.size()` long; the old block is at least that.
         unsafe { place.cast::<u8>().copy_from_nonoverlapping(ptr, new.size()) };
+        // `allocate` gave this thread a slot.
+        // SAFETY: 1. this thread's slot.
+        self.slots.with(|slot| self.count_free(Some(unsafe { slot.block() })));
         Ok(place)
     }
 }

@@ -72,7 +72,11 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Local<'a, '_, MIN_ALIGN, A> {
     #[inline]
     pub fn try_alloc<T>(&self, value: T) -> Result<&'a mut T, Rejected<T>> {
         const { NoDrop::<T>::CHECK };
-        match self.try_alloc_layout(Layout::new::<T>()) {
+        let place = match self.block.bump_for::<T>(size_of::<T>()) {
+            Some(place) => Ok(place),
+            None => self.region.refill(self.block, Layout::new::<T>()),
+        };
+        match place {
             // SAFETY: as in `alloc`.
             Ok(place) => Ok(unsafe { put(place, value) }),
             Err(error) => Err(Rejected::new(value, error)),
