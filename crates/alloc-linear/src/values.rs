@@ -117,7 +117,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     #[inline]
     pub fn try_alloc_with<T>(&self, make: impl FnOnce() -> T) -> Result<&mut T, TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(Layout::new::<T>())?;
+        let claim = self.claim::<T>(Layout::new::<T>())?;
         let value = make();
         // SAFETY: as in `alloc`; what `make` allocated lies below the claim.
         Ok(unsafe { put(claim.keep(), value) })
@@ -136,7 +136,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_try_with<T, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&mut T, E> {
         const { NoDrop::<T>::CHECK };
-        let claim = match self.claim(Layout::new::<T>()) {
+        let claim = match self.claim::<T>(Layout::new::<T>()) {
             Ok(claim) => claim,
             Err(error) => no_room(error),
         };
@@ -292,7 +292,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
         mut make: impl FnMut(usize) -> T,
     ) -> Result<&mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(array_layout::<T>(len)?)?;
+        let claim = self.claim::<T>(array_layout::<T>(len)?)?;
         for index in 0..len {
             let value = make(index);
             let place = claim.block.cast::<T>().as_ptr().wrapping_add(index);
@@ -459,18 +459,24 @@ impl<const MIN_ALIGN: usize, A: Allocator> Linear<MIN_ALIGN, A> {
     /// Returns a block for `len` values of `T`.
     #[inline(always)]
     fn bump_array<T>(&self, len: usize) -> Result<NonNull<u8>, TryAllocError> {
-        let layout = array_layout::<T>(len)?;
+        self.bump_laid_out::<T>(array_layout::<T>(len)?)
+    }
+
+    /// Returns a block of `layout`, that of one `T` or several.
+    #[inline(always)]
+    fn bump_laid_out<T>(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
         match self.bump_for::<T>(layout.size()) {
             Some(block) => Ok(block),
             None => self.bump_slow(layout),
         }
     }
 
-    /// Takes a block that is given back unless it is kept.
+    /// Takes a block of `layout`, that of one `T` or several, which is given back unless it is
+    /// kept.
     #[inline(always)]
-    fn claim(&self, layout: Layout) -> Result<Claim<'_, MIN_ALIGN, A>, TryAllocError> {
+    fn claim<T>(&self, layout: Layout) -> Result<Claim<'_, MIN_ALIGN, A>, TryAllocError> {
         let before = self.cursor();
-        let block = self.try_alloc_layout(layout)?;
+        let block = self.bump_laid_out::<T>(layout)?;
         Ok(Claim { region: self, before, block })
     }
 }
@@ -500,8 +506,9 @@ impl<const MIN_ALIGN: usize, A: Allocator> Drop for Claim<'_, MIN_ALIGN, A> {
         let is_newest =
             self.region.cursor() == self.block || cfg!(bug = "claim-goes-back-when-not-newest");
         if is_newest && self.before > self.block {
-            // By the newest pointer to the region: the old one may not reach what was added.
-            self.region.set_cursor(at(self.block, self.before.addr().get()));
+            // By the region's own pointer: `block` may stem from before an extension, and then it
+            // does not reach what was added.
+            self.region.set_cursor(at(self.region.cursor(), self.before.addr().get()));
             self.region.counters().freed();
         }
     }

@@ -226,3 +226,58 @@ fn a_low_block_freed_under_a_burst_does_not_open_the_region() {
         assert!(!region.is_closed());
     }
 }
+
+/// A backing that gives whole pages gives more than was asked for.
+#[test]
+#[cfg(all(unix, feature = "reserve"))]
+fn a_region_that_grows_stops_at_its_maximum() {
+    use alloc_core::{End, Reserved};
+
+    let backing = || Reserved::new(1 << 20, End::Low).unwrap();
+    let region = Linear::<1, _>::try_growing_in(4096, 5000, backing()).unwrap();
+    region.alloc_layout(layout(4096, 1));
+    fill(region.alloc_layout(layout(900, 1)), 900, 1);
+    assert_eq!(region.capacity_bytes(), 5000);
+    assert!(region.try_alloc_layout(layout(5, 1)).is_err(), "beyond the maximum");
+    fill(region.alloc_layout(layout(4, 1)), 4, 1);
+    assert_eq!((region.used_bytes(), region.remaining_bytes()), (5000, 0));
+    // Of the first block too, and in whole units of the least alignment.
+    let region = Linear::<8, _>::try_growing_in(100, 203, backing()).unwrap();
+    assert_eq!(region.capacity_bytes(), 200);
+    fill(region.alloc_layout(layout(200, 8)), 200, 1);
+    assert!(region.try_alloc(1u8).is_err());
+    // A builder's elements stand between the new memory and the rest.
+    let region = Linear::<1, _>::try_growing_in(4096, 5000, backing()).unwrap();
+    let mut builder = alloc_linear::SliceBuilder::new(&region);
+    let pushed = (0..6000).take_while(|_| builder.try_push(1u8).is_ok()).count();
+    assert_eq!((pushed, builder.finish().len()), (5000, 5000));
+}
+
+/// Their alignment made them cost up to 4095 bytes where the closure made them.
+#[test]
+fn values_without_size_take_no_room_however_they_are_aligned() {
+    #[derive(Clone, Copy, Default)]
+    #[repr(align(4096))]
+    struct Aligned;
+
+    let region = Linear::with_capacity(10_000);
+    region.alloc(1u8);
+    region.alloc(Aligned);
+    region.alloc_with(|| Aligned);
+    region.alloc_try_with(|| Ok::<_, ()>(Aligned)).unwrap();
+    region.alloc_slice_fill_with(7, |_| Aligned);
+    region.alloc_slice_fill_default::<Aligned>(7);
+    region.alloc_slice_clone(&[Aligned; 7]);
+    region.alloc_from_iter([Aligned; 7]);
+    assert_eq!(region.used_bytes(), 1);
+    #[cfg(feature = "std")]
+    {
+        let region = alloc_linear::SyncLinear::with_capacity(64);
+        let values = [region.alloc(Aligned), region.try_alloc(Aligned).ok().unwrap()];
+        let local = region.with_local(|local| local.try_alloc(Aligned).ok().unwrap());
+        for value in values.into_iter().chain([local]) {
+            assert!(core::ptr::from_ref(value).addr().is_multiple_of(4096));
+        }
+        assert_eq!(region.used_bytes(), 0);
+    }
+}
