@@ -285,8 +285,14 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         let block_layout = Layout::from_size_align(len, Self::GRAIN)
             .map_err(|_| self.refusal(ErrorKind::CapacityOverflow, layout))?;
         let block = self.backing.allocate(block_layout).map_err(refusal)?;
-        // SAFETY: 1. fresh from the backing, with this alignment; 2. it is our grain.
-        match unsafe { Segment::new(block, Self::GRAIN) } {
+        // What the backing gives beyond the request is used, within the limit.
+        let allowed = self.config.limit_bytes.saturating_sub(self.reserved.get()).max(len);
+        let given =
+            if cfg!(bug = "limit-is-ignored") { block.len() } else { block.len().min(allowed) };
+        let given = NonNull::slice_from_raw_parts(block.cast(), given);
+        // SAFETY: 1. fresh from the backing, with this alignment: as much of it as was asked for, or
+        // more; 2. it is our grain.
+        match unsafe { Segment::new(given, Self::GRAIN) } {
             Some(segment) => {
                 self.reserved.set(self.reserved.get() + segment.block_len());
                 Ok(segment)

@@ -172,7 +172,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         &mut self,
         make: impl FnOnce() -> T,
     ) -> Result<Pushed<'_, T, MIN_ALIGN, A>, TryAllocError> {
-        let (claim, block) = self.claim(Layout::new::<T>())?;
+        let (claim, block) = self.claim::<T>(Layout::new::<T>())?;
         let value = make();
         // SAFETY: a fresh block of this layout (I3).
         unsafe { block.cast::<T>().write(value) };
@@ -204,7 +204,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         &mut self,
         source: &[T],
     ) -> Result<Pushed<'_, [T], MIN_ALIGN, A>, TryAllocError> {
-        let (claim, block) = self.claim(Layout::for_value(source))?;
+        let (claim, block) = self.claim::<T>(Layout::for_value(source))?;
         // SAFETY: 1. and 2. a fresh block for as many values (I3).
         let copy = unsafe { put_slice(block, source) };
         Ok(self.pushed(NonNull::from_mut(copy), claim.keep()))
@@ -234,7 +234,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         &mut self,
         source: &str,
     ) -> Result<Pushed<'_, str, MIN_ALIGN, A>, TryAllocError> {
-        let (claim, block) = self.claim(Layout::for_value(source))?;
+        let (claim, block) = self.claim::<u8>(Layout::for_value(source))?;
         // SAFETY: 1. and 2. a fresh block for as many bytes (I3).
         let bytes = unsafe { put_slice(block, source.as_bytes()) };
         // SAFETY: 1. a copy of a string.
@@ -273,7 +273,7 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         len: usize,
         mut make: impl FnMut(usize) -> T,
     ) -> Result<Pushed<'_, [T], MIN_ALIGN, A>, TryAllocError> {
-        let (claim, block) = self.claim(array_layout::<T>(len)?)?;
+        let (claim, block) = self.claim::<T>(array_layout::<T>(len)?)?;
         // SAFETY: 1. and 2. a fresh block for `len` values (I3), which only we use.
         let mut written = unsafe { Written::new(block.cast::<T>(), len) };
         for index in 0..len {
@@ -311,10 +311,14 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         &mut self,
         layout: Layout,
     ) -> Result<Pushed<'_, [MaybeUninit<u8>], MIN_ALIGN, A>, TryAllocError> {
-        let (claim, block) = self.claim(layout)?;
+        let saved = self.stack.save();
+        let block = match self.stack.bump(layout) {
+            Some(block) => block,
+            None => self.stack.bump_slow(layout)?,
+        };
         // SAFETY: 1. and 2. a fresh block of this layout (I3).
         let bytes = unsafe { uninit_slice(block, layout.size()) };
-        Ok(self.pushed(NonNull::from_mut(bytes), claim.keep()))
+        Ok(self.pushed(NonNull::from_mut(bytes), saved))
     }
 
     /// Lends the top again: to pass it on by value, in a loop say, and still have it afterwards.
@@ -346,14 +350,15 @@ impl<'a, const MIN_ALIGN: usize, A: Allocator> Top<'a, MIN_ALIGN, A> {
         self.stack.used_bytes()
     }
 
-    /// Takes a block, and what gives it back if it is not kept.
+    /// Takes a block of `layout`, that of one `T` or several, and what gives it back if it is not
+    /// kept.
     #[inline(always)]
-    fn claim(
+    fn claim<T>(
         &self,
         layout: Layout,
     ) -> Result<(Return<'a, MIN_ALIGN, A>, NonNull<u8>), TryAllocError> {
         let saved = self.stack.save();
-        let block = match self.stack.bump(layout) {
+        let block = match self.stack.bump_for::<T>(layout.size()) {
             Some(block) => block,
             None => self.stack.bump_slow(layout)?,
         };

@@ -42,6 +42,7 @@ use alloc_core::{
 };
 
 pub use self::scope::EndScope;
+use crate::stack::POISON;
 
 /// Alignment of the backing's block: no request up to it needs padding at either outer end.
 const BLOCK_ALIGN: usize = 16;
@@ -229,13 +230,14 @@ impl<A: Allocator> TwoEnded<A> {
         (End { region }, End { region })
     }
 
-    /// Gives back everything at both ends, forgotten frames included.
+    /// Gives back everything at both ends, forgotten frames included. In debug builds it is
+    /// overwritten with `0xA5`, as what a frame gives back is, so that stale pointers kept by
+    /// `unsafe` code show.
     pub fn reset(&mut self) {
-        self.look();
         self.resets += 1;
         self.waste_tail_bytes.set(0);
-        self.low.set(self.start);
-        self.high.set(self.end);
+        self.unwind::<false>(self.start);
+        self.unwind::<true>(self.end);
         #[cfg(feature = "stats")]
         self.exact.waste_align_bytes.set(0);
     }
@@ -313,6 +315,20 @@ impl<A: Allocator> TwoEnded<A> {
         Some(block)
     }
 
+    /// [`Self::take`] for a block of `layout`, that of one `T` or several.
+    #[inline(always)]
+    fn take_for<const HIGH: bool, T>(&self, layout: Layout) -> Result<NonNull<u8>, TryAllocError> {
+        if const { size_of::<T>() == 0 } {
+            // Not even padding: an alignment larger than the cursor's would cost some.
+            self.count_alloc(layout, 0);
+            return Ok(dangling(layout.align()));
+        }
+        match self.take::<HIGH>(layout) {
+            Some(block) => Ok(block),
+            None => self.take_slow(layout),
+        }
+    }
+
     /// Serves what [`Self::take`] refused, or says why not.
     #[cold]
     #[inline(never)]
@@ -345,6 +361,12 @@ impl<A: Allocator> TwoEnded<A> {
             cursor.get()
         );
         self.look();
+        if cfg!(debug_assertions) {
+            let (from, to) = if HIGH { (cursor.get(), mark) } else { (mark, cursor.get()) };
+            let len = to.addr().get() - from.addr().get();
+            // SAFETY: memory of the region (T1, T2) which its user gave back (T3).
+            unsafe { from.write_bytes(POISON, len) };
+        }
         cursor.set(mark);
     }
 
@@ -367,6 +389,19 @@ impl<A: Allocator> TwoEnded<A> {
         }
         #[cfg(not(feature = "stats"))]
         let _ = (layout, moved);
+    }
+
+    /// A block is about to be made `more` bytes longer where it stands.
+    #[inline(always)]
+    fn count_growth(&self, more: usize) {
+        #[cfg(feature = "stats")]
+        {
+            let exact = &self.exact;
+            exact.requested_bytes.set(exact.requested_bytes.get() + more as u64);
+            self.peak_bytes.set(self.peak_bytes.get().max(self.used_bytes() + more));
+        }
+        #[cfg(not(feature = "stats"))]
+        let _ = more;
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use core::{fmt, slice};
 
 use alloc_core::place::{array_layout, as_str, put, put_slice, uninit_slice};
-use alloc_core::{Allocator, Layout, Rejected, TryAllocError};
+use alloc_core::{Allocator, Layout, Rejected, TryAllocError, bump};
 
 use crate::grow::no_room;
 use crate::place::NoDrop;
@@ -121,7 +121,7 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
     #[inline]
     pub fn try_alloc_with<T>(&self, make: impl FnOnce() -> T) -> Result<&'g mut T, TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(Layout::new::<T>())?;
+        let claim = self.claim::<T>(Layout::new::<T>())?;
         let value = make();
         // SAFETY: as in `alloc`; what `make` took lies below the claim.
         Ok(unsafe { put(claim.keep(), value) })
@@ -143,7 +143,7 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<&'g mut T, E> {
         const { NoDrop::<T>::CHECK };
-        let claim = match self.claim(Layout::new::<T>()) {
+        let claim = match self.claim::<T>(Layout::new::<T>()) {
             Ok(claim) => claim,
             Err(error) => no_room(error),
         };
@@ -311,7 +311,7 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         mut make: impl FnMut(usize) -> T,
     ) -> Result<&'g mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(array_layout::<T>(len)?)?;
+        let claim = self.claim::<T>(array_layout::<T>(len)?)?;
         for index in 0..len {
             let value = make(index);
             let place = claim.block.cast::<T>().as_ptr().wrapping_add(index);
@@ -437,7 +437,11 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         const { NoDrop::<T>::CHECK };
         let values = values.into_iter();
         let mut growing = Growing::new(self.stack());
-        growing.try_reserve(values.size_hint().0)?;
+        // A hint that cannot be met may be untrue: the values themselves decide.
+        let met = growing.try_reserve(values.size_hint().0);
+        if cfg!(bug = "scope-trusts-hints") {
+            met?;
+        }
         for value in values {
             growing.try_push(value)?;
         }
@@ -486,11 +490,15 @@ impl<'g, const MIN_ALIGN: usize, A: Allocator> Scope<'g, MIN_ALIGN, A> {
         Ok(Some(unsafe { as_str(text.bytes.finish()) }))
     }
 
-    /// Takes a block that is given back unless it is kept.
+    /// Takes a block of `layout`, that of one `T` or several, which is given back unless it is
+    /// kept.
     #[inline(always)]
-    fn claim(&self, layout: Layout) -> Result<Claim<'g, MIN_ALIGN, A>, TryAllocError> {
+    fn claim<T>(&self, layout: Layout) -> Result<Claim<'g, MIN_ALIGN, A>, TryAllocError> {
         let saved = self.stack().save();
-        let block = self.try_alloc_layout(layout)?;
+        let block = match self.stack().bump_for::<T>(layout.size()) {
+            Some(block) => block,
+            None => self.stack().bump_slow(layout)?,
+        };
         Ok(Claim { stack: self.stack(), saved, block })
     }
 }
@@ -561,15 +569,40 @@ impl<'g, T, const MIN_ALIGN: usize, A: Allocator> Growing<'g, T, MIN_ALIGN, A> {
         Ok(())
     }
 
-    /// Makes room for `more` values, at least doubling.
+    /// Makes room for `more` values: twice as much as before, or what the segment has left, or what
+    /// is needed.
     fn try_reserve(&mut self, more: usize) -> Result<(), TryAllocError> {
         if self.capacity - self.len >= more {
             return Ok(());
         }
-        let overflow = || TryAllocError::overflow::<T>(self.len.saturating_add(more));
-        let least = self.len.checked_add(more).ok_or_else(overflow)?;
-        let capacity = least.max(self.capacity.saturating_mul(2));
-        let grown = array_layout::<T>(capacity).or_else(|_| array_layout::<T>(least))?;
+        let overflow = TryAllocError::overflow::<T>;
+        let least = self.len.checked_add(more).ok_or_else(|| overflow(usize::MAX))?;
+        let doubled = self.capacity.saturating_mul(2);
+        if doubled > least {
+            let left = self.left().min(doubled);
+            if self.try_resize(doubled).is_ok() || (left > least && self.try_resize(left).is_ok()) {
+                return Ok(());
+            }
+        }
+        if doubled > least && cfg!(bug = "growing-doubles-or-fails") {
+            return Err(overflow(doubled));
+        }
+        self.try_resize(least)
+    }
+
+    /// How many values the block could have in the segment it is in, or that is next.
+    fn left(&self) -> usize {
+        let is_newest = self.first.addr().get() == self.stack.cursor.get();
+        let own = if is_newest { self.layout().size() } else { 0 };
+        let grain = Stack::<MIN_ALIGN, A>::GRAIN;
+        // A block's room is whole grains.
+        let own = bump::round_up(own, grain).unwrap_or(own);
+        (own + bump::round_down(self.stack.remaining_bytes(), grain)) / size_of::<T>().max(1)
+    }
+
+    /// Makes the block one for `capacity` values.
+    fn try_resize(&mut self, capacity: usize) -> Result<(), TryAllocError> {
+        let grown = array_layout::<T>(capacity)?;
         let block = if self.capacity == 0 {
             self.stack.try_alloc_layout(grown)?
         } else {
@@ -577,7 +610,7 @@ impl<'g, T, const MIN_ALIGN: usize, A: Allocator> Growing<'g, T, MIN_ALIGN, A> {
             unsafe { self.stack.try_grow(self.first.cast(), self.layout(), grown) }?
         };
         self.first = block.cast();
-        self.capacity = grown.size() / size_of::<T>();
+        self.capacity = capacity;
         Ok(())
     }
 

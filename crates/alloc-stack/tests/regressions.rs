@@ -179,3 +179,102 @@ fn dead_blocks_of_an_ended_frame_are_forgotten() {
         }
     }
 }
+
+/// Where no other segment can be had, a slice grows to the last byte of the one there is; and what a
+/// hint claims beyond that refuses nothing.
+#[test]
+fn slices_that_grow_use_what_room_there_is() {
+    struct Claims<I>(I, usize);
+    impl<I: Iterator> Iterator for Claims<I> {
+        type Item = I::Item;
+        fn next(&mut self) -> Option<I::Item> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.1, None)
+        }
+    }
+    let mut memory = [core::mem::MaybeUninit::uninit(); 1200];
+    let backing = alloc_core::Borrowed::new(&mut memory);
+    let mut stack = Stack::<1, _>::with_capacity_in(1000, &backing);
+    stack.scoped(|scope| {
+        let room = scope.try_alloc_layout(layout(1 << 20, 1)).unwrap_err().remaining_bytes();
+        assert!((1000..1200).contains(&room), "{room}");
+        for len in [600, 900, room / 16 * 16] {
+            scope.scoped(|inner| {
+                let numbers = || (0..len).map(|n| n.to_le_bytes()[0]);
+                let values = inner.alloc_from_iter(numbers().filter(|_| true));
+                assert!(values.iter().copied().eq(numbers()), "{len}");
+            });
+            scope.scoped(|inner| {
+                let text =
+                    inner.alloc_fmt(format_args!("{:a$}{:b$}", "", "", a = 400, b = len - 400));
+                assert_eq!(text.len(), len);
+            });
+        }
+        scope.scoped(|inner| {
+            inner.alloc(1u8);
+            assert!(inner.try_alloc_from_iter((0..=room).filter(|_| true).map(|_| 1u8)).is_err());
+        });
+        for claim in [1001, 1 << 20, usize::MAX / 2, usize::MAX] {
+            assert_eq!(scope.alloc_from_iter(Claims(1..4u64, claim)), [1, 2, 3]);
+        }
+    });
+    assert_eq!(stack.used_bytes(), 0);
+}
+
+/// A backing that gives whole pages gives more than was asked for.
+#[test]
+#[cfg(unix)]
+fn a_backing_that_gives_more_does_not_lift_the_limit() {
+    use alloc_core::{End, Reserved};
+
+    let backing = Reserved::new(1 << 20, End::High).unwrap();
+    let config = StackConfig::new().segment_bytes(18_000).limit_bytes(20_000);
+    let mut stack = Stack::<1, _>::with_config_in(config, backing);
+    stack.scoped(|scope| {
+        assert!(scope.alloc([7u8; 17_000]).iter().all(|&byte| byte == 7));
+    });
+    assert_eq!(stack.reserved_bytes(), 20_000);
+    stack.scoped(|scope| assert!(scope.try_alloc([7u8; 20_000]).is_err()));
+}
+
+/// Their alignment made them cost up to 4095 bytes where a closure made them.
+#[test]
+fn values_without_size_take_no_room_however_they_are_aligned() {
+    #[derive(Clone, Copy, Default)]
+    #[repr(align(4096))]
+    struct Aligned;
+
+    let mut stack = Stack::with_capacity(10_000);
+    stack.scoped(|scope| {
+        scope.alloc(1u8);
+        scope.alloc(Aligned);
+        scope.alloc_with(|| Aligned);
+        scope.alloc_try_with(|| Ok::<_, ()>(Aligned)).unwrap();
+        scope.alloc_slice_fill_with(7, |_| Aligned);
+        scope.alloc_slice_clone(&[Aligned; 7]);
+        scope.alloc_from_iter([Aligned; 7]);
+        assert_eq!(scope.used_bytes(), 1);
+        let mut top = scope.top();
+        let mut first = top.push_with(|| Aligned);
+        let (_, mut above) = first.split();
+        let second = above.push_slice_copy(&[Aligned; 7]);
+        assert!(second.as_ptr().addr().is_multiple_of(4096));
+        drop(second);
+        drop(above.push_slice_fill_with(7, |_| Aligned));
+        drop(first);
+        assert_eq!(scope.used_bytes(), 1);
+    });
+    let mut region = alloc_stack::TwoEnded::with_capacity(100);
+    let (mut low, mut high) = region.ends();
+    let (mut low, mut high) = (low.frame(), high.frame());
+    let (low, high) = (low.scope(), high.scope());
+    low.alloc(1u8);
+    high.alloc(1u8);
+    low.alloc(Aligned);
+    low.alloc_slice_copy(&[Aligned; 7]);
+    high.alloc_slice_fill_with(7, |_| Aligned);
+    high.alloc_from_iter([Aligned; 7]);
+    assert_eq!(low.region().used_bytes(), 2);
+}

@@ -384,6 +384,58 @@ fn stats_say_what_happened() {
     assert_eq!(stats.external_fragmentation(), 1005.0 / 1024.0);
 }
 
+#[cfg(feature = "stats")]
+#[test]
+fn what_grows_in_place_and_what_has_no_size_is_counted() {
+    let mut region = TwoEnded::with_capacity(1024);
+    {
+        let (mut low, _) = region.ends();
+        let mut low = low.frame();
+        let low = low.scope();
+        low.alloc(());
+        low.alloc_slice_copy(&[(); 3]);
+        let block = low.allocate(layout(100, 1)).unwrap().cast();
+        // SAFETY: alive with this layout; the new one is larger.
+        let block = unsafe { low.grow(block, layout(100, 1), layout(300, 1)) }.unwrap().cast();
+        let stats = low.region().stats();
+        assert_eq!((stats.allocs, stats.frees), (Some(3), Some(0)));
+        assert_eq!((stats.requested_bytes, stats.peak_bytes), (Some(300), 300));
+        // SAFETY: alive with this layout, not used again.
+        unsafe { low.deallocate(block, layout(300, 1)) };
+    }
+    assert_eq!((region.stats().frees, region.stats().peak_bytes), (Some(1), 300));
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn what_is_given_back_is_overwritten_in_debug_builds() {
+    let mut region = TwoEnded::with_capacity(64);
+    let seen = |block: core::ptr::NonNull<u8>| {
+        // SAFETY: memory of the region, which is alive; it was written.
+        unsafe { block.read() }
+    };
+    let (mut low, mut high) = region.ends();
+    let mut blocks = Vec::new();
+    {
+        let (mut low, mut high) = (low.frame(), high.frame());
+        for value in [low.scope().alloc(1u8), high.scope().alloc(2u8)] {
+            blocks.push(core::ptr::NonNull::from_mut(value));
+        }
+    }
+    for block in [low.try_alloc_layout(layout(1, 1)), high.try_alloc_layout(layout(1, 1))] {
+        let block = block.unwrap();
+        assert!(blocks.contains(&block));
+        assert_eq!(seen(block), 0xA5, "the frame ended");
+        // SAFETY: fresh, of one byte.
+        unsafe { block.write(3) };
+    }
+    region.reset();
+    let (mut low, mut high) = region.ends();
+    for block in [low.try_alloc_layout(layout(1, 1)), high.try_alloc_layout(layout(1, 1))] {
+        assert_eq!(seen(block.unwrap()), 0xA5, "the region was reset");
+    }
+}
+
 assert_impl_all!(TwoEnded: Send);
 assert_not_impl_any!(TwoEnded: Sync, Clone);
 assert_not_impl_any!(TwoEnded<&'static Borrowed<'static>>: Send);

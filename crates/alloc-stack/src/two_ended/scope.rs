@@ -4,7 +4,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use alloc_core::collections::Vec;
-use alloc_core::place::{array_layout, as_str, dangling, put, put_slice};
+use alloc_core::place::{array_layout, as_str, put, put_slice};
 use alloc_core::{AllocError, Allocator, Global, Layout, Rejected, TryAllocError};
 
 use super::{EndFrame, TwoEnded, at};
@@ -85,11 +85,7 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
     #[inline]
     pub fn try_alloc<T>(&self, value: T) -> Result<&'g mut T, Rejected<T>> {
         const { NoDrop::<T>::CHECK };
-        if const { size_of::<T>() == 0 } {
-            // SAFETY: aligned; a value without size needs no memory.
-            return Ok(unsafe { put(dangling(align_of::<T>()), value) });
-        }
-        match self.try_alloc_layout(Layout::new::<T>()) {
+        match self.region.take_for::<HIGH, T>(Layout::new::<T>()) {
             // SAFETY: 1. a block of this layout, valid during `'g` (T3); 2. fresh (T2).
             Ok(block) => Ok(unsafe { put(block, value) }),
             Err(error) => Err(Rejected::new(value, error)),
@@ -120,7 +116,7 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
         &self,
         values: &[T],
     ) -> Result<&'g mut [T], TryAllocError> {
-        let block = self.try_alloc_layout(Layout::for_value(values))?;
+        let block = self.region.take_for::<HIGH, T>(Layout::for_value(values))?;
         // SAFETY: 1. a block of this layout, valid during `'g` (T3); 2. fresh (T2).
         Ok(unsafe { put_slice(block, values) })
     }
@@ -182,7 +178,7 @@ impl<'g, const HIGH: bool, A: Allocator> EndScope<'g, HIGH, A> {
         mut make: impl FnMut(usize) -> T,
     ) -> Result<&'g mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let block = array_layout::<T>(len).and_then(|layout| self.try_alloc_layout(layout))?;
+        let block = self.region.take_for::<HIGH, T>(array_layout::<T>(len)?)?;
         let first = block.cast::<T>();
         for index in 0..len {
             let value = make(index);
@@ -310,6 +306,7 @@ unsafe impl<const HIGH: bool, A: Allocator> Allocator for EndScope<'_, HIGH, A> 
                 return Err(AllocError);
             }
             let address = ptr.addr().get();
+            self.region.count_growth(more);
             self.region.low.set(self.at(address + new.size()));
             return Ok(NonNull::slice_from_raw_parts(self.at(address), new.size()));
         }
