@@ -9,7 +9,7 @@ use primitives::sync::{Arc, thread};
 #[test]
 fn loom_cells_pass_on_what_they_hold() {
     let model = Model::new("cells_pass_on_what_they_hold");
-    model.reaches(["1 cell", "2 cells"]).floor(20).check(|seen| {
+    model.reaches(["1 cell", "2 cells"]).floor(890).check(|seen| {
         let counter = Arc::new(Counter::new());
         let theirs = Arc::clone(&counter);
         let other = thread::spawn(move || theirs.increment());
@@ -25,7 +25,7 @@ fn loom_cells_pass_on_what_they_hold() {
 #[test]
 fn loom_takes_share_what_was_added() {
     let model = Model::new("takes_share_what_was_added");
-    model.reaches(["0 2", "1 1", "2 0"]).floor(20).check(|seen| {
+    model.reaches(["0 2", "1 1", "2 0"]).floor(990).check(|seen| {
         let counter = Arc::new(Counter::new());
         counter.increment();
         let theirs = Arc::clone(&counter);
@@ -43,7 +43,7 @@ fn loom_takes_share_what_was_added() {
 #[test]
 fn loom_a_sum_beside_a_take_is_not_negative() {
     let model = Model::new("a_sum_beside_a_take_is_not_negative");
-    model.reaches(["0", "1", "2"]).floor(20).check(|seen| {
+    model.reaches(["0", "1", "2"]).floor(1_800).check(|seen| {
         let counter = Arc::new(Counter::new());
         counter.increment();
         let theirs = Arc::clone(&counter);

@@ -23,7 +23,7 @@ fn chain(numbers: impl IntoIterator<Item = u32>) -> Chain<Node> {
 /// Two threads push while a third takes and frees: what it gets is whole, and nothing is lost.
 #[test]
 fn loom_two_push_while_one_takes() {
-    Model::new("two_push_while_one_takes").reaches(["0", "1", "2"]).floor(100).check(|seen| {
+    Model::new("two_push_while_one_takes").reaches(["0", "1", "2"]).floor(1_200).check(|seen| {
         let stack = Arc::new(Stack::new());
         let pushers = [1, 2].map(|number| {
             let stack = Arc::clone(&stack);
@@ -45,7 +45,7 @@ fn loom_two_push_while_one_takes() {
 #[test]
 fn loom_a_chain_comes_whole() {
     let model = Model::new("a_chain_comes_whole");
-    model.reaches(["", "12", "3", "312", "123"]).floor(100).check(|seen| {
+    model.reaches(["", "12", "3", "312", "123"]).floor(1_200).check(|seen| {
         let stack = Arc::new(Stack::new());
         let (ours, theirs) = (Arc::clone(&stack), Arc::clone(&stack));
         let a = thread::spawn(move || ours.push_chain(chain([1, 2])));
@@ -63,7 +63,7 @@ fn loom_a_chain_comes_whole() {
 #[test]
 fn loom_reclaim_two_take_while_one_pushes() {
     let model = Model::new("reclaim_two_take_while_one_pushes");
-    model.reaches(["0+1", "0+2", "1+0", "1+1", "2+0"]).floor(100).check(|seen| {
+    model.reaches(["0+1", "0+2", "1+0", "1+1", "2+0"]).floor(2_500).check(|seen| {
         let stack = Arc::new(Stack::new());
         stack.push(node(1));
         let (ours, theirs) = (Arc::clone(&stack), Arc::clone(&stack));
@@ -81,17 +81,19 @@ fn loom_reclaim_two_take_while_one_pushes() {
 /// Of the pushes that one pop takes, exactly one was told that the stack was empty.
 #[test]
 fn loom_one_push_is_told_to_wake() {
-    Model::new("one_push_is_told_to_wake").reaches(["1 told", "2 told"]).floor(100).check(|seen| {
-        let stack = Arc::new(Stack::new());
-        let pushers = [1, 2].map(|number| {
-            let stack = Arc::clone(&stack);
-            thread::spawn(move || stack.push(node(number)))
-        });
-        let pops = usize::from(!take(&stack).is_empty());
-        let told =
-            pushers.map(|pusher| pusher.join().unwrap()).iter().filter(|told| **told).count();
-        let pops = pops + usize::from(!take(&stack).is_empty());
-        assert_eq!(told, pops);
-        seen.record(format!("{told} told"));
-    });
+    Model::new("one_push_is_told_to_wake").reaches(["1 told", "2 told"]).floor(1_200).check(
+        |seen| {
+            let stack = Arc::new(Stack::new());
+            let pushers = [1, 2].map(|number| {
+                let stack = Arc::clone(&stack);
+                thread::spawn(move || stack.push(node(number)))
+            });
+            let pops = usize::from(!take(&stack).is_empty());
+            let told =
+                pushers.map(|pusher| pusher.join().unwrap()).iter().filter(|told| **told).count();
+            let pops = pops + usize::from(!take(&stack).is_empty());
+            assert_eq!(told, pops);
+            seen.record(format!("{told} told"));
+        },
+    );
 }

@@ -152,7 +152,7 @@ fn loom_linear_batches_of_the_mpmc_queue() {
         threads: &[&[Step::Push, Step::TryTakeBatch(3)], &[Step::PushBatch(2)]],
     };
     let kinds = ["pushed", "taken", "run in", "run in ends"];
-    let model = Model::new("linear_batches_of_the_mpmc_queue").preemptions(1).floor(20);
+    let model = Model::new("linear_batches_of_the_mpmc_queue").preemptions(1).floor(1_100);
     model.reaches(kinds).check(move |seen| {
         let kinds = mixed::once::<MpmcQueue<u32>>(plan).unwrap_or_else(|fault| panic!("{fault}"));
         kinds.into_iter().for_each(|kind| seen.record(kind));

@@ -101,7 +101,7 @@ fn loom_mpmc_ring_a_sleeping_producer_is_seen_or_sees() {
 #[test]
 fn loom_mpmc_ring_four_values_through_two_slots() {
     let model = Model::new("mpmc_ring_four_values_through_two_slots");
-    model.reaches(["full", "never full"]).floor(100).check(|seen| {
+    model.reaches(["full", "never full"]).floor(2_400).check(|seen| {
         let ring = ring(2, 0, &[]);
         let theirs = Arc::clone(&ring);
         let pusher = thread::spawn(move || {
@@ -133,7 +133,7 @@ fn loom_mpmc_ring_four_values_through_two_slots() {
 #[test]
 fn loom_mpmc_ring_two_push_and_one_pops_through_one_slot() {
     let model = Model::new("mpmc_ring_two_push_and_one_pops_through_one_slot");
-    model.reaches(["1|", "1|2", "1|3"]).floor(100).check(|seen| {
+    model.reaches(["1|", "1|2", "1|3"]).floor(1_400).check(|seen| {
         let ring = ring(1, 1, &[1]);
         let pushers = [2, 3].map(|value| {
             let ring = Arc::clone(&ring);
@@ -152,7 +152,7 @@ fn loom_mpmc_ring_two_push_and_one_pops_through_one_slot() {
 fn loom_mpmc_ring_two_pop_while_one_pushes() {
     let model = Model::new("mpmc_ring_two_pop_while_one_pushes");
     let outcomes = ["1 2|", "2 1|", "1 busy|2", "busy 1|2", "1 empty|2", "empty 1|2"];
-    model.reaches(outcomes).floor(100).check(|seen| {
+    model.reaches(outcomes).floor(1_100).check(|seen| {
         let ring = ring(2, 1, &[1]);
         let poppers = [(); 2].map(|()| {
             let ring = Arc::clone(&ring);
@@ -171,7 +171,7 @@ fn loom_mpmc_ring_full_is_true_of_one_moment() {
     let model = Model::new("mpmc_ring_full_is_true_of_one_moment");
     let outcomes = ["full pushed", "pushed full", "pushed pushed", "busy full", "full busy"];
     let more = ["busy busy", "busy pushed", "pushed busy"];
-    model.reaches(outcomes.into_iter().chain(more)).floor(100).check(|seen| {
+    model.reaches(outcomes.into_iter().chain(more)).floor(200).check(|seen| {
         let rings = [ring(1, 0, &[1]), ring(1, 0, &[2])];
         let (a, b) = (Arc::clone(&rings[0]), Arc::clone(&rings[1]));
         let other = thread::spawn(move || {
@@ -190,7 +190,7 @@ fn loom_mpmc_ring_full_is_true_of_one_moment() {
 fn loom_mpmc_ring_empty_is_true_of_one_moment() {
     let model = Model::new("mpmc_ring_empty_is_true_of_one_moment");
     let outcomes = ["3 4", "3 empty", "empty 4", "3 busy", "busy 4", "busy empty", "empty busy"];
-    model.reaches(outcomes.into_iter().chain(["busy busy"])).floor(100).check(|seen| {
+    model.reaches(outcomes.into_iter().chain(["busy busy"])).floor(200).check(|seen| {
         let rings = [ring(1, 0, &[]), ring(1, 0, &[])];
         let (a, b) = (Arc::clone(&rings[0]), Arc::clone(&rings[1]));
         let other = thread::spawn(move || {
@@ -209,7 +209,7 @@ fn loom_mpmc_ring_empty_is_true_of_one_moment() {
 fn loom_mpmc_ring_forced_is_never_seen_empty() {
     let model = Model::new("mpmc_ring_forced_is_never_seen_empty");
     let outcomes = ["took 1 pop 2|", "took 1 pop busy|2", "took 0 pop 1|2", "busy pop 1|"];
-    model.reaches(outcomes).floor(20).check(|seen| {
+    model.reaches(outcomes).floor(68).check(|seen| {
         let ring = ring(1, 1, &[1]);
         let theirs = Arc::clone(&ring);
         let forcer = thread::spawn(move || match theirs.try_force_push(Track::new(2)) {
@@ -229,7 +229,7 @@ fn loom_mpmc_ring_force_meets_push_and_close() {
     let model = Model::new("mpmc_ring_force_meets_push_and_close");
     let first = ["took 1 full 23", "took 1 busy 23", "took 1 closed 23"];
     let others = ["busy full 12", "busy closed 12", "closed full 12", "closed closed 12"];
-    model.reaches(first.into_iter().chain(others)).floor(50).check(|seen| {
+    model.reaches(first.into_iter().chain(others)).floor(490).check(|seen| {
         let ring = ring(2, 1, &[1, 2]);
         let (theirs, others) = (Arc::clone(&ring), Arc::clone(&ring));
         let forcer = thread::spawn(move || match theirs.try_force_push(Track::new(3)) {
@@ -254,7 +254,7 @@ fn loom_mpmc_ring_force_meets_push_and_close() {
 fn loom_mpmc_ring_closed_comes_last() {
     let model = Model::new("mpmc_ring_closed_comes_last");
     let outcomes = ["pushed 1", "pushed empty 1", "closed closed", "closed empty"];
-    model.reaches(outcomes).floor(100).check(|seen| {
+    model.reaches(outcomes).floor(260).check(|seen| {
         let ring = ring(1, 0, &[]);
         let (theirs, others) = (Arc::clone(&ring), Arc::clone(&ring));
         let pusher = thread::spawn(move || match theirs.push(Track::new(1)) {
@@ -280,7 +280,7 @@ fn loom_mpmc_ring_closed_comes_last() {
 #[test]
 fn loom_mpmc_ring_batches_stay_together() {
     let model = Model::new("mpmc_ring_batches_stay_together");
-    model.reaches(["|12", "1|2", "12|", "busy|12"]).floor(50).check(|seen| {
+    model.reaches(["|12", "1|2", "12|", "busy|12"]).floor(640).check(|seen| {
         let ring = ring(2, 1, &[0]);
         let theirs = Arc::clone(&ring);
         let pusher = thread::spawn(move || {
@@ -328,7 +328,7 @@ fn loom_mpmc_ring_what_a_batch_leaves_over_is_passed() {
     let model = Model::new("mpmc_ring_what_a_batch_leaves_over_is_passed");
     let together = ["true pushed 1|2", "true pushed 2|1", "true pushed busy|12"];
     let apart = ["true busy 1|", "true busy busy|1", "false pushed 2|"];
-    model.reaches(together.into_iter().chain(apart)).floor(100).check(|seen| {
+    model.reaches(together.into_iter().chain(apart)).floor(210).check(|seen| {
         let ring = ring(3, 1, &[]);
         let theirs = Arc::clone(&ring);
         let pusher =

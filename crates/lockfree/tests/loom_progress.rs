@@ -77,7 +77,7 @@ impl SpinLock {
 /// The canary: frozen with the lock in its hand, a thread stops the others; frozen before, it does not.
 #[test]
 fn loom_canary_a_spin_lock() {
-    let model = Model::new("canary_a_spin_lock").reaches(["2"]).floor(2);
+    let model = Model::new("canary_a_spin_lock").reaches(["2"]).floor(500);
     model.blocking(&["SpinLock::add"], &["SpinLock::unlock store"]).check(|seen| {
         let lock = SpinLock { locked: AtomicBool::new(false), value: UnsafeCell::new(0) };
         let lock = three(lock, [SpinLock::add, SpinLock::seen, SpinLock::add]);
@@ -89,7 +89,7 @@ fn loom_canary_a_spin_lock() {
 #[test]
 fn loom_progress_of_the_intrusive_stack() {
     type Stack = IntrusiveStack<Node>;
-    let model = Model::new("progress_of_the_intrusive_stack").reaches(["over"]).floor(100);
+    let model = Model::new("progress_of_the_intrusive_stack").reaches(["over"]).floor(8_700);
     let methods = [
         "IntrusiveStack::push",
         "IntrusiveStack::push_chain",
@@ -116,7 +116,7 @@ fn loom_progress_of_the_intrusive_stack() {
 #[test]
 fn loom_progress_of_the_index_stack() {
     type Stack = IndexStack<u32>;
-    let model = Model::new("progress_of_the_index_stack").reaches(["over"]).floor(50);
+    let model = Model::new("progress_of_the_index_stack").reaches(["over"]).floor(610);
     let methods = ["IndexStack::push", "IndexStack::pop", "IndexStack::is_empty"];
     model.lock_free(&methods).check(|seen| {
         let stack = Stack::new(2);
@@ -132,7 +132,7 @@ fn loom_progress_of_the_index_stack() {
 #[test]
 fn loom_progress_of_three_on_the_index_stack() {
     type Stack = IndexStack<u32>;
-    let model = Model::new("progress_of_three_on_the_index_stack").reaches(["over"]).floor(79_000);
+    let model = Model::new("progress_of_three_on_the_index_stack").reaches(["over"]).floor(79_400);
     model.lock_free(&["IndexStack::push", "IndexStack::pop"]).check(|seen| {
         let stack = Stack::new(2);
         stack.push(0).unwrap();
@@ -146,7 +146,7 @@ fn loom_progress_of_three_on_the_index_stack() {
 #[test]
 fn loom_progress_of_batches_on_the_index_stack() {
     type Stack = IndexStack<u32>;
-    let model = Model::new("progress_of_batches_on_the_index_stack").reaches(["over"]).floor(50);
+    let model = Model::new("progress_of_batches_on_the_index_stack").reaches(["over"]).floor(640);
     model.lock_free(&["IndexStack::push_batch", "IndexStack::pop_up_to"]).check(|seen| {
         let stack = Stack::new(3);
         stack.push(0).unwrap();
@@ -163,7 +163,7 @@ fn loom_progress_of_batches_on_the_index_stack() {
 fn loom_progress_of_taking_all_from_the_index_stack() {
     type Stack = IndexStack<u32>;
     let name = "progress_of_taking_all_from_the_index_stack";
-    let model = Model::new(name).reaches(["over"]).floor(50);
+    let model = Model::new(name).reaches(["over"]).floor(510);
     model.lock_free(&["IndexStack::pop_all"]).check(|seen| {
         let stack = Stack::new(2);
         stack.push(0).unwrap();
@@ -179,7 +179,7 @@ fn loom_progress_of_taking_all_from_the_index_stack() {
 fn loom_progress_of_a_late_batch_of_the_index_stack() {
     type Stack = IndexStack<u32>;
     let model = Model::new("progress_of_a_late_batch_of_the_index_stack").reaches(["over"]);
-    model.floor(50).lock_free(&["IndexStack::pop_up_to"]).check(|seen| {
+    model.floor(930).lock_free(&["IndexStack::pop_up_to"]).check(|seen| {
         let stack = Stack::new(2);
         stack.push(0).unwrap();
         stack.push(1).unwrap();
@@ -193,7 +193,7 @@ fn loom_progress_of_a_late_batch_of_the_index_stack() {
 #[test]
 fn loom_progress_of_handles_of_the_index_stack() {
     type Stack = IndexStack<u32>;
-    let model = Model::new("progress_of_handles_of_the_index_stack").reaches(["over"]).floor(50);
+    let model = Model::new("progress_of_handles_of_the_index_stack").reaches(["over"]).floor(510);
     model.lock_free(&["StackHandle::push", "StackHandle::pop"]).check(|seen| {
         let stack = Stack::new(4);
         stack.push(0).unwrap();
@@ -208,7 +208,7 @@ fn loom_progress_of_handles_of_the_index_stack() {
 #[test]
 fn loom_progress_of_the_counter() {
     use lockfree::Counter;
-    let model = Model::new("progress_of_the_counter").reaches(["over"]).floor(20);
+    let model = Model::new("progress_of_the_counter").reaches(["over"]).floor(210);
     let methods = ["Counter::add", "Counter::increment", "Counter::add_signed", "Counter::take"];
     model.lock_free(&methods).check(|seen| {
         // The first add finds a cell; the others write there.
@@ -228,7 +228,7 @@ fn loom_progress_of_the_counter() {
 #[test]
 fn loom_progress_of_a_counters_cell_and_sum() {
     use lockfree::Counter;
-    let model = Model::new("progress_of_a_counters_cell_and_sum").reaches(["over"]).floor(20);
+    let model = Model::new("progress_of_a_counters_cell_and_sum").reaches(["over"]).floor(650);
     let methods = [
         "Counter::with_local",
         "Counter::sum",
@@ -375,7 +375,7 @@ fn loom_progress_of_the_epoch_stack() {
 #[test]
 fn loom_progress_of_attempts_on_the_mpmc_ring() {
     type Ring = MpmcRing<u32>;
-    let model = Model::new("progress_of_attempts_on_the_mpmc_ring").reaches(["over"]).floor(100);
+    let model = Model::new("progress_of_attempts_on_the_mpmc_ring").reaches(["over"]).floor(5_800);
     let methods = [
         "MpmcRing::try_push",
         "MpmcRing::try_pop",
@@ -409,7 +409,7 @@ fn loom_progress_of_attempts_in_batches_on_the_mpmc_ring() {
     let model = Model::new("progress_of_attempts_in_batches_on_the_mpmc_ring");
     let methods =
         ["MpmcRing::try_push_batch", "MpmcRing::try_pop_batch", "MpmcRing::try_force_push"];
-    model.reaches(["over"]).floor(100).lock_free(&methods).check(|seen| {
+    model.reaches(["over"]).floor(2_500).lock_free(&methods).check(|seen| {
         let ring = Ring::new(2);
         ring.try_push(0).unwrap();
         let jobs: [fn(&Ring); 3] = [

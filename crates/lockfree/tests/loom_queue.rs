@@ -52,7 +52,7 @@ fn text(numbers: impl IntoIterator<Item = u32>) -> String {
 fn loom_two_push_the_first_values() {
     // Both link a block: more than one change of threads takes a minute.
     let model = Model::new("two_push_the_first_values").preemptions(1);
-    model.reaches(["12", "21"]).floor(100).check(|seen| {
+    model.reaches(["12", "21"]).floor(990).check(|seen| {
         let queue = queue(0, []);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || push(&theirs, [1]));
@@ -66,7 +66,7 @@ fn loom_two_push_the_first_values() {
 #[test]
 fn loom_two_push_where_a_block_ends() {
     let model = Model::new("two_push_where_a_block_ends").preemptions(1);
-    model.reaches(["12", "21"]).floor(100).check(|seen| {
+    model.reaches(["12", "21"]).floor(710).check(|seen| {
         let queue = queue(4, []);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || push(&theirs, [1]));
@@ -79,7 +79,7 @@ fn loom_two_push_where_a_block_ends() {
 /// One pushes beyond the end of a block while another pops.
 #[test]
 fn loom_one_pushes_what_another_pops() {
-    Model::new("one_pushes_what_another_pops").reaches(["0", "1"]).floor(100).check(|seen| {
+    Model::new("one_pushes_what_another_pops").reaches(["0", "1"]).floor(280).check(|seen| {
         let queue = queue(1, []);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || push(&theirs, [1, 2]));
@@ -95,7 +95,7 @@ fn loom_one_pushes_what_another_pops() {
 #[test]
 fn loom_the_head_follows_where_a_block_is_linked() {
     let model = Model::new("the_head_follows_where_a_block_is_linked");
-    model.reaches(["0", "1"]).floor(100).check(|seen| {
+    model.reaches(["0", "1"]).floor(130).check(|seen| {
         let queue = queue(2, []);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || push(&theirs, [1]));
@@ -114,7 +114,7 @@ fn loom_reclaim_a_block_while_its_last_value_is_read() {
     Model::new("reclaim_a_block_while_its_last_value_is_read")
         .preemptions(1)
         .reaches(["1 recycled", "1 made", "2 recycled", "2 made"])
-        .floor(100)
+        .floor(660)
         .check(|seen| {
             let queue = queue(1, [1, 2, 3]);
             let theirs = Arc::clone(&queue);
@@ -133,7 +133,7 @@ fn loom_reclaim_a_block_while_its_last_value_is_read() {
 /// Two pop the last value of a block and the first of the next: the head moves on once.
 #[test]
 fn loom_two_pop_where_a_block_ends() {
-    Model::new("two_pop_where_a_block_ends").reaches(["1/2", "2/1"]).floor(50).check(|seen| {
+    Model::new("two_pop_where_a_block_ends").reaches(["1/2", "2/1"]).floor(92).check(|seen| {
         let queue = queue(1, [1, 2]);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || try_pop(&theirs).unwrap());
@@ -148,7 +148,7 @@ fn loom_two_pop_where_a_block_ends() {
 /// was.
 #[test]
 fn loom_a_single_try_says_empty_or_busy() {
-    Model::new("a_single_try_says_empty_or_busy").reaches(["Ok", "Empty", "Busy"]).floor(10).check(
+    Model::new("a_single_try_says_empty_or_busy").reaches(["Ok", "Empty", "Busy"]).floor(70).check(
         |seen| {
             let queue = queue(1, []);
             let theirs = Arc::clone(&queue);
@@ -174,7 +174,7 @@ fn loom_a_single_try_says_empty_or_busy() {
 fn loom_the_first_push_against_close_and_drop() {
     Model::new("the_first_push_against_close_and_drop")
         .reaches(["pushed, popped", "pushed, left", "refused"])
-        .floor(50)
+        .floor(280)
         .check(|seen| {
             let queue = queue(0, []);
             let theirs = Arc::clone(&queue);
@@ -198,7 +198,7 @@ fn loom_the_first_push_against_close_and_drop() {
 /// Who says that it sleeps, and who pushes and then looks for sleepers: one sees the other.
 #[test]
 fn loom_a_sleeper_is_seen_or_sees() {
-    Model::new("a_sleeper_is_seen_or_sees").reaches(["awake", "woken", "both"]).floor(10).check(
+    Model::new("a_sleeper_is_seen_or_sees").reaches(["awake", "woken", "both"]).floor(100).check(
         |seen| {
             let state = Arc::new((MpmcQueue::new(), AtomicBool::new(false)));
             push(&state.0, [0]);
@@ -227,7 +227,7 @@ fn loom_a_sleeper_is_seen_or_sees() {
 #[test]
 fn loom_a_sleeper_at_the_soft_capacity_is_seen_or_sees() {
     let model = Model::new("a_sleeper_at_the_soft_capacity_is_seen_or_sees");
-    model.reaches(["awake", "woken", "both"]).floor(65).check(|seen| {
+    model.reaches(["awake", "woken", "both"]).floor(68).check(|seen| {
         let state = Arc::new((Queue::with_soft_capacity(1), AtomicBool::new(false)));
         push(&state.0, [0]);
         let theirs = Arc::clone(&state);
@@ -281,7 +281,7 @@ fn loom_full_at_the_soft_capacity_is_true_of_one_moment() {
 /// The length of a queue that is never empty is never 0: the tail is not seen before the head.
 #[test]
 fn loom_the_length_while_others_push_and_pop() {
-    Model::new("the_length_while_others_push_and_pop").reaches(["1", "2"]).floor(20).check(
+    Model::new("the_length_while_others_push_and_pop").reaches(["1", "2"]).floor(23).check(
         |seen| {
             let queue = queue(1, [1]);
             let theirs = Arc::clone(&queue);
@@ -325,7 +325,7 @@ impl ExactSizeIterator for EndsEarly {}
 #[test]
 fn loom_a_place_that_a_batch_leaves_empty() {
     let model = Model::new("a_place_that_a_batch_leaves_empty").preemptions(1);
-    model.reaches(["|12", "1|2", "12|"]).floor(50).check(|seen| {
+    model.reaches(["|12", "1|2", "12|"]).floor(170).check(|seen| {
         let queue = queue(2, []);
         let theirs = Arc::clone(&queue);
         let other = thread::spawn(move || {
@@ -345,7 +345,7 @@ fn loom_a_place_that_a_batch_leaves_empty() {
 #[test]
 fn loom_the_length_while_a_place_is_passed() {
     let model = Model::new("the_length_while_a_place_is_passed");
-    model.reaches(["0", "1"]).floor(20).check(|seen| {
+    model.reaches(["0", "1"]).floor(900).check(|seen| {
         let queue = queue(1, []);
         let (leaves, passes) = (Arc::clone(&queue), Arc::clone(&queue));
         let leaver = thread::spawn(move || {
@@ -361,7 +361,7 @@ fn loom_the_length_while_a_place_is_passed() {
 /// Whoever stands still anywhere, pushes and single pops finish.
 #[test]
 fn loom_progress_of_the_unbounded_queue() {
-    let model = Model::new("progress_of_the_unbounded_queue").reaches(["over"]).floor(100);
+    let model = Model::new("progress_of_the_unbounded_queue").reaches(["over"]).floor(300);
     let methods = ["MpmcQueue::push", "MpmcQueue::try_pop", "MpmcQueue::len", "MpmcQueue::close"];
     model.lock_free(&methods).check(|seen| {
         let queue = queue(2, []);
@@ -378,7 +378,7 @@ fn loom_progress_of_the_unbounded_queue() {
 /// A pop waits for a push that claimed its place and has not written there, and for nothing else.
 #[test]
 fn loom_progress_of_a_pop_that_waits() {
-    let model = Model::new("progress_of_a_pop_that_waits").reaches(["0", "1"]).floor(20);
+    let model = Model::new("progress_of_a_pop_that_waits").reaches(["0", "1"]).floor(70);
     model.blocking(&["MpmcQueue::pop"], &["Slot::put store"]).check(|seen| {
         let queue = queue(1, []);
         let theirs = Arc::clone(&queue);
@@ -397,7 +397,7 @@ fn loom_reclaim_a_block_that_an_old_hint_leads_to() {
     Model::new("reclaim_a_block_that_an_old_hint_leads_to")
         .preemptions(0)
         .reaches(["12349"])
-        .floor(10)
+        .floor(4_400)
         .check(|seen| {
             let queue = queue(1, []);
             let theirs = Arc::clone(&queue);

@@ -24,7 +24,7 @@ fn stack_of(capacity: usize, values: impl IntoIterator<Item = u32>) -> Arc<Index
 #[test]
 fn loom_a_node_comes_back_without_the_one_behind_it() {
     let model = Model::new("a_node_comes_back_without_the_one_behind_it");
-    model.reaches(["1", "2", "3", "none"]).floor(100).check(|seen| {
+    model.reaches(["1", "2", "3", "none"]).floor(4_300).check(|seen| {
         let stack = stack_of(2, [1, 2]);
         let theirs = Arc::clone(&stack);
         // Handles keep what they empty: fewer steps, and the first one's node comes back by its push.
@@ -45,7 +45,7 @@ fn loom_a_node_comes_back_without_the_one_behind_it() {
 /// Values pass through the only node: each push waits for the node of the pop before.
 #[test]
 fn loom_one_node_passes_to_and_fro() {
-    Model::new("one_node_passes_to_and_fro").reaches(["full", "taken"]).floor(20).check(|seen| {
+    Model::new("one_node_passes_to_and_fro").reaches(["full", "taken"]).floor(140).check(|seen| {
         let stack = stack_of(1, []);
         let theirs = Arc::clone(&stack);
         let pusher = thread::spawn(move || {
@@ -63,7 +63,7 @@ fn loom_one_node_passes_to_and_fro() {
 /// A batch goes in at once; who takes all gets it whole, or not at all.
 #[test]
 fn loom_a_batch_goes_in_at_once() {
-    Model::new("a_batch_goes_in_at_once").reaches(["3", "213", "321"]).floor(100).check(|seen| {
+    Model::new("a_batch_goes_in_at_once").reaches(["3", "213", "321"]).floor(6_200).check(|seen| {
         let stack = stack_of(3, []);
         let theirs = Arc::clone(&stack);
         let batch = thread::spawn(move || assert_eq!(theirs.push_batch(&mut (1..=2)), Ok(2)));
@@ -84,7 +84,7 @@ fn two(stack: &IndexStack<u32>) -> Vec<u32> {
 /// Two threads take runs, of which one pushes before: no run is torn, no value comes twice.
 #[test]
 fn loom_two_take_runs() {
-    Model::new("two_take_runs").reaches(["3 21", "1 32", "32 1"]).floor(100).check(|seen| {
+    Model::new("two_take_runs").reaches(["3 21", "1 32", "32 1"]).floor(5_300).check(|seen| {
         let stack = stack_of(3, [1, 2]);
         let theirs = Arc::clone(&stack);
         let taker = thread::spawn(move || two(&theirs));

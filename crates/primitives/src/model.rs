@@ -125,7 +125,8 @@ impl Model {
         self
     }
 
-    /// Sets how many executions a run takes at least: fewer means that the search was cut short.
+    /// Sets how many executions a run takes at least: fewer means that the search was cut short. It does not
+    /// hold where an ordering is weakened, or a thread frozen.
     pub fn floor(mut self, executions: usize) -> Self {
         self.floor = executions;
         self
@@ -152,10 +153,16 @@ impl Model {
         }
         let missing: BTreeSet<_> = self.expected.difference(&report.outcomes).collect();
         let unexpected: BTreeSet<_> = report.outcomes.difference(&self.expected).collect();
-        // One thread stands still until the others are through: they never meet it further on.
+        // One thread stands still until the others are through: they never meet it further on. And a weakened
+        // ordering has to be found by what goes wrong, not by a search that is shorter.
         #[cfg(loom)]
-        let (missing, floor) =
-            if search::freezes() { (BTreeSet::new(), 1) } else { (missing, self.floor) };
+        let (missing, floor) = if search::freezes() {
+            (BTreeSet::new(), 1)
+        } else if search::weakens() {
+            (missing, 1)
+        } else {
+            (missing, self.floor)
+        };
         #[cfg(not(loom))]
         let floor = self.floor;
         assert!(
@@ -306,6 +313,11 @@ mod search {
     /// Whether the run under way freezes a thread.
     pub(super) fn freezes() -> bool {
         execution::run(|run| run.freeze.is_some())
+    }
+
+    /// Whether the run under way weakens an ordering.
+    pub(super) fn weakens() -> bool {
+        site::weakening().is_some()
     }
 
     pub(super) fn describe(model: &Model, line: &mut String) {
