@@ -290,7 +290,7 @@ impl Mixed for IntrusiveStack<Parcel<u32>> {
                 self.push_chain(values.iter().rev().copied().map(parcel).collect());
                 run(values)
             }
-            Step::Take => vec![Op::Take(self.pop_all().map(Parcel::into_value).collect())],
+            Step::Take => vec![Op::Take(self.pop_all().map(|parcel| parcel.value).collect())],
             _ => panic!("an intrusive stack has no {step:?}"),
         }
     }

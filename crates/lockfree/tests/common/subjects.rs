@@ -14,7 +14,7 @@ pub(crate) struct Intrusive;
 /// A value in a box, with its link.
 pub(crate) struct Parcel<T> {
     link: Link,
-    value: T,
+    pub(crate) value: T,
 }
 
 // SAFETY: 1. and 2. a box is unique, does not move what it owns, and is made of its pointer again; 3.
@@ -37,12 +37,6 @@ unsafe impl<T> Linked for Parcel<T> {
         let link = unsafe { &raw mut (*parcel.as_ptr()).link };
         // SAFETY: a field of something that is not null.
         unsafe { NonNull::new_unchecked(link) }
-    }
-}
-
-impl<T> Parcel<T> {
-    pub(crate) fn into_value(self: Box<Self>) -> T {
-        self.value
     }
 }
 
