@@ -12,8 +12,9 @@
 //!
 //! # Invariants
 //!
-//! * **R1** the records in the chain are live blocks of the arena, and their marks positions that it
-//!   did not go back behind: going back takes those above out of the chain.
+//! * **R1** the records in the chain are live blocks of the arena, which went back to no mark older
+//!   than theirs: going back takes those above out of the chain. (Single blocks older than a mark
+//!   may have been given back since.)
 //! * **R2** an arena's id is unique in the process (a 64-bit counter), and a serial number in its
 //!   arena: neither is used twice, so a name matches its own record or none.
 //!

@@ -9,6 +9,10 @@ mod allocator;
 mod arena;
 mod boxed;
 mod builder;
+#[cfg(target_has_atomic = "64")]
+mod checkpoint;
+#[cfg(not(target_has_atomic = "64"))]
+#[path = "no_checkpoint.rs"]
 mod checkpoint;
 mod chunk;
 mod chunks;
@@ -23,7 +27,7 @@ mod scope;
 mod stats;
 mod stock;
 mod supply;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod sync_arena;
 #[cfg(feature = "std")]
 mod thread_cache;
@@ -42,13 +46,14 @@ pub use alloc_core::{AllocStats, Coerce, ConfigError, ErrorKind, Rejected, TryAl
 pub use crate::arena::Arena;
 pub use crate::boxed::ArenaBox;
 pub use crate::builder::SliceBuilder;
+#[cfg(target_has_atomic = "64")]
 pub use crate::checkpoint::{Checkpoint, CheckpointError};
 pub use crate::chunks::{Chunk, Chunks};
 pub use crate::collect::{CollectIn, FromIteratorIn};
 pub use crate::config::ArenaConfig;
 pub use crate::frame::{FrameGuard, Scope};
 pub use crate::stats::ArenaStats;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use crate::sync_arena::{Local, SyncArena};
 #[cfg(feature = "std")]
 pub use crate::thread_cache::{CacheStats, ThreadCache};

@@ -53,7 +53,7 @@ pub struct ArenaStats {
 
 impl ArenaStats {
     /// Adds the figures of another arena, peaks and resets left out: they are no sums.
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", target_has_atomic = "64"))]
     pub(crate) fn add(&mut self, other: &Self) {
         fn sum(all: &mut Option<u64>, more: Option<u64>) {
             *all = match (*all, more) {

@@ -48,6 +48,7 @@ mod iter;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 mod traits;
 
 use alloc::vec::Vec;
@@ -57,7 +58,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use alloc_core::place::put;
-use alloc_core::{AllocStats, Allocator, Global, Rejected, TryAllocError};
+use alloc_core::{AllocStats, Allocator, ErrorKind, Global, Rejected, TryAllocError};
 
 use self::extend::{Building, Extension, evict, room};
 pub use self::index::Index32;
@@ -319,14 +320,25 @@ impl<T, A: Allocator> TypedArena<T, A> {
     ///
     /// # Errors
     ///
-    /// If the backing refuses a chunk, or the elements exceed `isize::MAX` bytes.
+    /// If the backing refuses a chunk, or the elements exceed `isize::MAX` bytes, or are announced
+    /// to.
     pub fn try_alloc_from_iter(
         &self,
         values: impl IntoIterator<Item = T>,
     ) -> Result<&mut [T], TryAllocError> {
         let values = values.into_iter();
         let building = Building::new();
-        let mut slice = Extension::begin(&self.store, &building, values.size_hint().0)?;
+        let hint = values.size_hint().0;
+        let mut slice = match Extension::begin(&self.store, &building, hint) {
+            // A hint that the backing cannot meet may be untrue: the values themselves decide. One
+            // that no memory could meet ends here, or an iterator without end would take all there is.
+            Err(error)
+                if error.kind() == ErrorKind::Backing && !cfg!(bug = "typed-trusts-hints") =>
+            {
+                Extension::begin(&self.store, &building, 0)?
+            }
+            begun => begun?,
+        };
         for value in values {
             slice.push(value).map_err(|(_, error)| error)?;
         }
@@ -647,33 +659,6 @@ impl<T, A: Allocator> TypedArena<T, A> {
     #[must_use]
     pub fn stats(&self) -> AllocStats {
         self.store.stats()
-    }
-}
-
-impl<A: Allocator> TypedArena<u8, A> {
-    /// Copies a string into the arena.
-    ///
-    /// # Panics
-    ///
-    /// If there is no memory.
-    #[track_caller]
-    #[expect(clippy::mut_from_ref, reason = "each call returns places that no other has (T3)")]
-    pub fn alloc_str(&self, source: &str) -> &mut str {
-        let bytes = self.alloc_from_iter(source.bytes());
-        // SAFETY: 1. a copy of a string.
-        unsafe { alloc_core::place::as_str(bytes) }
-    }
-
-    /// Copies a string into the arena, or returns the reason why there is no room.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_alloc_from_iter`](Self::try_alloc_from_iter).
-    #[expect(clippy::mut_from_ref, reason = "each call returns places that no other has (T3)")]
-    pub fn try_alloc_str(&self, source: &str) -> Result<&mut str, TryAllocError> {
-        let bytes = self.try_alloc_from_iter(source.bytes())?;
-        // SAFETY: 1. a copy of a string.
-        Ok(unsafe { alloc_core::place::as_str(bytes) })
     }
 }
 

@@ -75,7 +75,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             Some(block) => block,
             None => self.bump_slow_or_panic(Layout::new::<T>()),
         };
-        // SAFETY: 1. and 2. a block of this layout, fresh (I3), valid while `self` is borrowed (I5).
+        // SAFETY: 1. and 2. a block of this layout, fresh (I3), valid while `self` is borrowed (I4).
         unsafe { put(block, value) }
     }
 
@@ -123,7 +123,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[inline]
     pub fn try_alloc_with<T>(&self, make: impl FnOnce() -> T) -> Result<&mut T, TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(Layout::new::<T>())?;
+        let claim = self.claim::<T>(Layout::new::<T>())?;
         let value = make();
         // SAFETY: as in `alloc`; what `make` allocated lies below the claim.
         Ok(unsafe { put(claim.keep(), value) })
@@ -142,7 +142,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     #[track_caller]
     pub fn alloc_try_with<T, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&mut T, E> {
         const { NoDrop::<T>::CHECK };
-        let claim = match self.claim(Layout::new::<T>()) {
+        let claim = match self.claim::<T>(Layout::new::<T>()) {
             Ok(claim) => claim,
             Err(error) => no_room(error),
         };
@@ -267,7 +267,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
     ) -> Result<&mut [MaybeUninit<T>], TryAllocError> {
         let block = self.bump_array::<T>(len)?;
         // SAFETY: 1. and 2. a fresh block for `len` values of `T` (I3), valid while `self` is
-        // borrowed (I5).
+        // borrowed (I4).
         Ok(unsafe { uninit_slice(block, len) })
     }
 
@@ -285,7 +285,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
             Some(block) => block,
             None => self.bump_slow_or_panic(layout),
         };
-        // SAFETY: 1. and 2. a fresh block for `source.len()` values (I3, I5).
+        // SAFETY: 1. and 2. a fresh block for `source.len()` values (I3, I4).
         unsafe { put_slice(block, source) }
     }
 
@@ -365,7 +365,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         mut make: impl FnMut(usize) -> T,
     ) -> Result<&mut [T], TryAllocError> {
         const { NoDrop::<T>::CHECK };
-        let claim = self.claim(array_layout::<T>(len)?)?;
+        let claim = self.claim::<T>(array_layout::<T>(len)?)?;
         for index in 0..len {
             let value = make(index);
             let place = claim.block.cast::<T>().as_ptr().wrapping_add(index);
@@ -541,11 +541,15 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
         }
     }
 
-    /// Takes a block that is given back unless it is kept.
+    /// Takes a block of `layout`, that of one `T` or several, which is given back unless it is
+    /// kept.
     #[inline(always)]
-    fn claim(&self, layout: Layout) -> Result<Claim<'_, MIN_ALIGN, A>, TryAllocError> {
+    fn claim<T>(&self, layout: Layout) -> Result<Claim<'_, MIN_ALIGN, A>, TryAllocError> {
         let (before, chunk_before) = (self.cursor(), self.chunk());
-        let block = self.try_alloc_layout(layout)?;
+        let block = match self.bump_for::<T>(layout.size()) {
+            Some(block) => block,
+            None => self.bump_slow(layout)?,
+        };
         Ok(Claim { arena: self, before, chunk_before, block })
     }
 }

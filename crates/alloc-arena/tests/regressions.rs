@@ -212,3 +212,22 @@ fn references_are_stable_across_further_allocation() {
     arena.alloc_uninit_slice::<u8>(5 << 20);
     assert!(places.iter().map(|place| **place).eq(0..100_000));
 }
+
+/// Their alignment made them cost up to 4095 bytes where a closure made them.
+#[test]
+fn values_without_size_take_no_room_however_they_are_aligned() {
+    #[derive(Clone, Copy, Default)]
+    #[repr(align(4096))]
+    struct Aligned;
+
+    let arena = Arena::new();
+    arena.alloc(1u8);
+    arena.alloc(Aligned);
+    arena.alloc_with(|| Aligned);
+    arena.alloc_try_with(|| Ok::<_, ()>(Aligned)).unwrap();
+    arena.alloc_slice_fill_with(7, |_| Aligned);
+    arena.alloc_slice_fill_default::<Aligned>(7);
+    arena.alloc_slice_clone(&[Aligned; 7]);
+    arena.alloc_from_iter([Aligned; 7]);
+    assert_eq!(arena.used_bytes(), 1);
+}

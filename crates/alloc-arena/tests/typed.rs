@@ -2,11 +2,12 @@
 #![cfg(not(loom))]
 
 use alloc_arena::{ErrorKind, Index32, TypedArena};
-use alloc_core::Global;
 use alloc_core::testing::{Checked, FailAt};
+use alloc_core::{AllocError, Allocator, Global, Layout};
 use core::cell::{Cell, RefCell};
 use core::mem::ManuallyDrop;
 use core::panic::AssertUnwindSafe;
+use core::ptr::NonNull;
 use std::panic::{catch_unwind, resume_unwind};
 use std::rc::Rc;
 
@@ -339,7 +340,8 @@ fn a_panicking_iterator_leaves_nothing_of_its_slice() {
 #[test]
 fn an_element_that_panics_while_its_slice_is_given_up() {
     let dropped = RefCell::new(Vec::new());
-    let arena = TypedArena::try_with_capacity_in(8, refusing([2, 3])).unwrap();
+    let backing = UpTo(8 * size_of::<Noisy<'_>>());
+    let arena = TypedArena::try_with_capacity_in(8, backing).unwrap();
     let room = arena.capacity();
     // No memory for a larger chunk: the elements are dropped, and one of those panics.
     let values =
@@ -626,4 +628,73 @@ fn statistics_follow_from_the_lengths() {
     assert_eq!(arena.used_bytes(), 8008);
     let shown = format!("{arena:?}");
     assert!(shown.starts_with("TypedArena { len: 1001, indexed_len: 0"), "{shown}");
+}
+
+/// A backing that has no block above so many bytes.
+struct UpTo(usize);
+
+// SAFETY: the global allocator, which refuses more.
+unsafe impl Allocator for UpTo {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.size() > self.0 { Err(AllocError) } else { Global.allocate(layout) }
+    }
+
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Global.deallocate(ptr, layout) };
+    }
+}
+
+#[test]
+fn slices_that_grow_use_what_the_backing_has() {
+    let arena = TypedArena::<u64, _>::new_in(UpTo(1600));
+    let values = arena.try_alloc_from_iter((0..200).filter(|_| true)).expect("1600 bytes");
+    assert!(values.iter().copied().eq(0..200));
+    assert!(arena.reserved_bytes() < 10 * 1600, "{} in few chunks", arena.reserved_bytes());
+    assert!(arena.try_alloc_from_iter((0..201).filter(|_| true)).is_err(), "1608 bytes");
+}
+
+#[test]
+fn hints_of_iterators_need_not_be_true() {
+    struct Claims<I>(I, usize);
+    impl<I: Iterator> Iterator for Claims<I> {
+        type Item = I::Item;
+        fn next(&mut self) -> Option<I::Item> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.1, None)
+        }
+    }
+    for claim in [0, 201, 1 << 20, isize::MAX.unsigned_abs() / 8] {
+        let arena = TypedArena::<u64, _>::new_in(UpTo(1600));
+        let values = arena.try_alloc_from_iter(Claims(1..4, claim)).expect("three values");
+        assert_eq!(values, [1, 2, 3]);
+    }
+    // What no memory could hold is refused, that an iterator without end does not take all there is.
+    let arena = TypedArena::<u64>::new();
+    let error = arena.try_alloc_from_iter(Claims(1..4, isize::MAX.unsigned_abs())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CapacityOverflow);
+}
+
+#[test]
+fn an_empty_arena_gives_every_chunk_back() {
+    let mut arena = TypedArena::<u64, _>::new_in(Checked::new(Global));
+    arena.reserve(1);
+    arena.reserve(10_000);
+    let held = arena.reserved_bytes();
+    assert!(held > 80_000);
+    assert_eq!((arena.trim(), arena.reserved_bytes(), arena.trim()), (held, 0, 0));
+    assert_eq!(arena.backing().live_blocks(), 0);
+    for n in 0..1000 {
+        arena.alloc(n);
+    }
+    assert!(arena.iter_mut().map(|value| *value).eq(0..1000));
+    // The values of a drain that was forgotten are forgotten with it.
+    #[expect(clippy::mem_forget, reason = "what is tested")]
+    core::mem::forget(arena.drain());
+    let held = arena.reserved_bytes();
+    assert_eq!((arena.len(), arena.trim(), arena.reserved_bytes()), (0, held, 0));
+    arena.alloc(7);
+    assert_eq!((arena.len(), arena.iter_mut().next().copied()), (1, Some(7)));
 }

@@ -111,9 +111,12 @@ impl<const MIN_ALIGN: usize, A: Allocator> Arena<MIN_ALIGN, A> {
 
     /// Frees everything taken since `mark`; its chunks become spare.
     ///
+    /// Older blocks that were given back by themselves meanwhile count as in use again: the ends of
+    /// the free part come back to where they were.
+    ///
     /// # Safety
     ///
-    /// 1. `mark` is from this arena, and the arena did not go back behind it since;
+    /// 1. `mark` is from this arena, and the arena went back to no older mark since;
     /// 2. nothing taken since is used any more, nor dropped.
     #[inline(always)]
     pub(crate) unsafe fn go_back(&self, mark: &Mark) {

@@ -166,7 +166,9 @@ impl<'a, 'b, T, A: Allocator> Extension<'a, 'b, T, A> {
         let building = self.building;
         if !building.is_evicted.get() {
             let (before, len) = (building.place(0), building.len.get());
-            self.store.open(len.saturating_mul(2).max(4))?;
+            // Not for one more at once, where twice as many are refused: the next value would be
+            // followed by another chunk, and all of them moved again.
+            self.store.open_for(len.saturating_mul(2).max(4), len + 1, 3)?;
             // A backing that allocated from here meanwhile has evicted the slice.
             if !building.is_evicted.get() {
                 building.occupy(self.store);

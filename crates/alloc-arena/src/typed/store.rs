@@ -189,14 +189,26 @@ impl<A: Allocator> Store<A> {
     #[cold]
     #[inline(never)]
     pub(super) fn open(&self, additional: usize) -> Result<(), TryAllocError> {
+        self.open_for(0, additional, 0)
+    }
+
+    /// [`Self::open`], for `wanted` values if they can be had, or in `steps` fewer.
+    pub(super) fn open_for(
+        &self,
+        wanted: usize,
+        additional: usize,
+        steps: usize,
+    ) -> Result<(), TryAllocError> {
         self.slow_calls.set(self.slow_calls.get() + 1);
         if self.kind.size == 0 || additional > self.kind.max_count() {
             return Err((self.kind.overflow)(additional));
         }
         let least = additional.max(1);
-        let wanted = if self.bytes.get() == 0 { self.first_capacity() } else { self.doubled() };
+        let usual = if self.bytes.get() == 0 { self.first_capacity() } else { self.doubled() };
+        let wanted = usual.max(wanted);
+        let least = if cfg!(bug = "typed-slice-doubles-or-fails") { wanted } else { least };
         let allocate = |layout| self.backing.allocate(layout).ok();
-        let (memory, layout) = self.ask(wanted, least, allocate)?;
+        let (memory, layout) = self.ask(wanted, least, steps, allocate)?;
         // The backing may have allocated from here: what follows reads the store as it is now.
         let old = self.current();
         let is_first = old.bytes == 0;
@@ -220,23 +232,29 @@ impl<A: Allocator> Store<A> {
         Ok(())
     }
 
-    /// Asks for `wanted` values, and where that is refused for `least`.
+    /// Asks for `wanted` values, and where that is refused for `least`; in between, `steps` times,
+    /// for half as many beyond `least`.
     fn ask(
         &self,
         wanted: usize,
         least: usize,
+        steps: usize,
         allocate: impl Fn(Layout) -> Option<NonNull<[u8]>>,
     ) -> Result<(NonNull<u8>, Layout), TryAllocError> {
-        let wanted = self.kind.array(wanted.max(least).min(self.kind.max_count()))?;
-        if let Some(memory) = allocate(wanted) {
-            return Ok((memory.cast(), wanted));
+        let wanted = wanted.max(least).min(self.kind.max_count());
+        let refused = TryAllocError::new(ErrorKind::Backing, self.kind.array(least)?, 0);
+        let mut beyond = wanted - least;
+        for step in 0.. {
+            let layout = self.kind.array(least + beyond)?;
+            if let Some(memory) = allocate(layout) {
+                return Ok((memory.cast(), layout));
+            }
+            if beyond == 0 {
+                break;
+            }
+            beyond = if step < steps { beyond / 2 } else { 0 };
         }
-        let least = self.kind.array(least)?;
-        let refused = TryAllocError::new(ErrorKind::Backing, least, 0);
-        if least.size() == wanted.size() {
-            return Err(refused);
-        }
-        Ok((allocate(least).ok_or(refused)?.cast(), least))
+        Err(refused)
     }
 
     fn first_capacity(&self) -> usize {
@@ -278,7 +296,7 @@ impl<A: Allocator> Store<A> {
         let old = self.current_layout();
         if !is_one || old.size() == 0 {
             let (memory, layout) =
-                self.ask(wanted, least, |new| self.backing.allocate(new).ok())?;
+                self.ask(wanted, least, 0, |new| self.backing.allocate(new).ok())?;
             self.gather(memory, layout);
             return Ok(());
         }
@@ -286,7 +304,7 @@ impl<A: Allocator> Store<A> {
         // SAFETY: T1: a block of this backing with this layout; `ask` asks for at least `least`
         // values, which is more than there is room for, with the same alignment.
         let grow = |new| unsafe { self.backing.grow(base, old, new) }.ok();
-        let (memory, layout) = self.ask(wanted, least, grow)?;
+        let (memory, layout) = self.ask(wanted, least, 0, grow)?;
         self.reserved_bytes.set(layout.size());
         self.first.set(memory);
         self.enter(memory, layout, len);
@@ -418,23 +436,17 @@ impl<A: Allocator> Store<A> {
         self.free_all(others.iter());
     }
 
-    /// Gives back what the current chunk does not need, and returns the bytes.
+    /// Gives back what the current chunk does not need, and returns the bytes; of a store without
+    /// values, every chunk.
     pub(super) fn trim(&mut self) -> usize {
+        if self.len() == 0 && self.kind.size != 0 {
+            return self.free_empty();
+        }
         let (len, old) = (self.current_len(), self.current_layout());
         let is_one = self.full.get_mut().is_empty();
         let new = self.layout(len * self.kind.size);
-        if new.size() == old.size() || (len == 0 && !is_one) {
+        if new.size() == old.size() || len == 0 {
             return 0;
-        }
-        if len == 0 {
-            let (base, empty) = (dangling(self.kind.align), self.current());
-            self.bytes.set(0);
-            for place in [&self.base, &self.cursor, &self.limit, &self.first] {
-                place.set(base);
-            }
-            self.index_limit.set(0);
-            self.free(&empty);
-            return old.size();
         }
         // SAFETY: T1; `new` is smaller, not empty, and aligned alike.
         let Ok(memory) = (unsafe { self.backing.shrink(self.base.get(), old, new) }) else {
@@ -449,6 +461,25 @@ impl<A: Allocator> Store<A> {
         let freed = old.size() - new.size();
         self.reserved_bytes.set(self.reserved_bytes.get() - freed);
         freed
+    }
+
+    /// Frees the chunks of a store without values, and returns their bytes.
+    fn free_empty(&mut self) -> usize {
+        let (current, held) = (self.current(), self.reserved_bytes.get());
+        let mut full = core::mem::take(self.full.get_mut());
+        if cfg!(bug = "typed-trim-keeps-full-chunks") && !full.is_empty() {
+            *self.full.get_mut() = core::mem::take(&mut full);
+            return 0;
+        }
+        self.bytes.set(0);
+        for place in [&self.base, &self.cursor, &self.limit, &self.first] {
+            place.set(dangling(self.kind.align));
+        }
+        self.indexed.set(0);
+        self.index_limit.set(0);
+        // Last: a backing that panics finds a store that has forgotten them.
+        self.free_all(full.iter().chain([&current]));
+        held
     }
 
     /// Hands over the one chunk and the values in it: base, values, capacity.
