@@ -35,8 +35,9 @@
 //!
 //! # Cost
 //!
-//! As `alloc-linear`: constant size 5 instructions, run-time layout 8. A full chunk costs about 60
-//! and what the backing takes; `reset` is a few stores for each chunk.
+//! As `alloc-linear`: constant size 5 instructions, run-time layout 8. A full chunk costs about 100
+//! where one is spare or cached, else what the backing takes too; `reset` is a few stores for each
+//! chunk.
 //!
 //! # Source
 //!
