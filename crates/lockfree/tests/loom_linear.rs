@@ -220,6 +220,28 @@ fn loom_linear_mpmc_ring_empty_of_who_sees_a_pop() {
     everything::<MpmcRing<u32>>(name, PUSHES_AND_TAKES, &["pushed", "taken", "busy"]);
 }
 
+/// The same by batches.
+#[test]
+fn loom_linear_mpmc_ring_full_of_who_sees_a_batch() {
+    let plan = mixed::Plan {
+        threads: &[&[Step::TryTake, Step::TryPushBatch(1)], &[Step::TryPush]],
+        ..TAKES_AND_PUSHES
+    };
+    let name = "linear_mpmc_ring_full_of_who_sees_a_batch";
+    everything::<MpmcRing<u32>>(name, plan, &["run in ends", "pushed", "taken", "busy"]);
+}
+
+/// The same by batches.
+#[test]
+fn loom_linear_mpmc_ring_empty_of_who_sees_a_batch() {
+    let plan = mixed::Plan {
+        threads: &[&[Step::TryPush, Step::TryTakeBatch(1)], &[Step::TryTake]],
+        ..PUSHES_AND_TAKES
+    };
+    let name = "linear_mpmc_ring_empty_of_who_sees_a_batch";
+    everything::<MpmcRing<u32>>(name, plan, &["pushed", "taken", "busy"]);
+}
+
 #[test]
 fn loom_linear_mpmc_queue_full_of_who_sees_a_push() {
     let name = "linear_mpmc_queue_full_of_who_sees_a_push";

@@ -17,7 +17,7 @@
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
-use primitives::sync::atomic::Ordering::Relaxed;
+use primitives::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::refusal::{Refused, Retry};
 use super::shape::{CLOSED, full, hole};
@@ -159,6 +159,7 @@ impl<T> MpmcRing<T> {
         if max == 0 {
             return Ok(0);
         }
+        let mut passed = 0;
         loop {
             // ORD Relaxed: where to try; the stamps and the compare-exchange say whether that is right.
             let head = self.head.load(Relaxed);
@@ -171,12 +172,18 @@ impl<T> MpmcRing<T> {
                 }
                 match self.pop_refused(head, stamp) {
                     Some(refused) => return Err(refused.of_pop()),
-                    None => continue, // Passed over a hole.
+                    // Passed over more holes than there are at a time: others make them meanwhile.
+                    None if passed == self.capacity() => {
+                        return Err(self.refusals.lost_pop().of_pop());
+                    }
+                    None => passed += 1,
                 }
+                continue;
             }
             into.reserve(run.len());
-            // ORD Relaxed: claims the positions, and publishes nothing; the values came by the stamps.
-            if self.head.compare_exchange(head, run.end(&self.shape()), Relaxed, Relaxed).is_err() {
+            // ORD[ends] Release → fence in `pop_refused`, as in `try_pop`. The values came by the stamps.
+            // ORD Relaxed on failure: nothing was done.
+            if self.head.compare_exchange(head, run.end(&self.shape()), Release, Relaxed).is_err() {
                 return Err(self.refusals.lost_pop().of_pop());
             }
             let (straight, wrapped) = self.slots_of(run);
@@ -230,9 +237,10 @@ impl<T> MpmcRing<T> {
         if run.straight == 0 {
             return Err(self.push_refused(tail));
         }
-        // ORD Relaxed: claims the positions, and publishes nothing; what happened to the slots came
+        // ORD[ends] Release → fence in `push_refused`, as in `try_push`. What happened to the slots came
         // by their stamps.
-        if self.tail.compare_exchange(tail, run.end(&self.shape()), Relaxed, Relaxed).is_err() {
+        // ORD Relaxed on failure: nothing was done.
+        if self.tail.compare_exchange(tail, run.end(&self.shape()), Release, Relaxed).is_err() {
             return Err(self.refusals.lost_push());
         }
         Ok(run)

@@ -145,7 +145,8 @@ impl<T> MpmcRing<T> {
     pub(super) fn pop_refused(&self, head: u64, stamp: u64) -> Option<Refused> {
         if stamp == hole(head) {
             let next = self.shape().next(head);
-            // ORD Relaxed: claims the position as any pop does.
+            // ORD Relaxed: claims the position as any pop does, but pops nothing: no answer has to come after
+            // it.
             if self.head.compare_exchange(head, next, Relaxed, Relaxed).is_err() {
                 return Some(self.refusals.lost_pop());
             }
