@@ -13,7 +13,7 @@
 //! A reset gives each thread that allocated since the last one a block of its own in advance, as
 //! large as what it needed, in the same order every time: a thread that does the same work round
 //! after round finds its own cache lines again, and does not meet the shared cursor at all: it only
-//! adds, once a round, its block to the bytes in use. These blocks together take at most half of
+//! adds, once a round, its block to the bytes in use. These blocks together take at most two thirds of
 //! the region.
 //!
 //! # Progress
@@ -524,7 +524,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
     ///
     /// That no thread borrows from it any more is checked by the compiler. Each thread that
     /// allocated since the last reset is given a block in advance (see the module); together these
-    /// take at most half of the region, so the other half is there in one piece.
+    /// take at most two thirds of the region, so a third is there in one piece.
     ///
     /// # Complexity
     ///
@@ -543,7 +543,8 @@ impl<const MIN_ALIGN: usize, A: Allocator> SyncLinear<MIN_ALIGN, A> {
         }
         let blocks = self.slots.iter_mut().map(Slot::block_mut);
         let active = blocks.filter(|block| block.used_bytes() != 0).count();
-        let most = bump::round_down(self.capacity_bytes() / 2 / active.max(1), Self::REGION_ALIGN);
+        let share = self.capacity_bytes() / 3 * 2 / active.max(1);
+        let most = bump::round_down(share, Self::REGION_ALIGN);
         let (mut cursor, unit) = (end, self.block_bytes);
         for block in self.slots.iter_mut().map(Slot::block_mut) {
             // Whole blocks, so that a little more or less work moves nobody else's block.
