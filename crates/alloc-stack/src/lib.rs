@@ -21,6 +21,8 @@ mod place;
 mod scratch;
 mod segment;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod top;
 mod two_ended;
 mod unwind;

@@ -14,7 +14,7 @@ use alloc_core::place::dangling;
 use alloc_core::{Allocator, Layout};
 
 use crate::Stack;
-use crate::segment::Segment;
+use crate::segment::{Segment, step};
 use crate::stack::POISON;
 
 impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
@@ -59,6 +59,13 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         // and is at least one long; 2. the caller's promise: it is not used again, and it was live,
         // so it overlaps no dead block.
         unsafe { segment.mark_dead(address, end, Self::GRAIN) };
+        if cfg!(bug = "frees-look-for-the-lowest") {
+            let mut lowest = self.cursor.get().next_multiple_of(Self::GRAIN);
+            while lowest < address && !segment.is_dead(lowest, Self::GRAIN) {
+                step();
+                lowest += Self::GRAIN;
+            }
+        }
         if Some(segment) == self.segment.get() {
             self.watch.set(self.watch.get().min(address));
         } else {
@@ -73,6 +80,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
         while let Some(candidate) = segment
             && !candidate.holds(address)
         {
+            step();
             segment = candidate.prev();
         }
         debug_assert!(segment.is_some(), "{address:#x} is not of this stack");
@@ -85,6 +93,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
     pub(crate) fn settle(&self, to: usize) {
         self.raise(to);
         while let Some(segment) = self.segment.get() {
+            step();
             let cursor = self.cursor.get();
             if cursor == segment.end() && segment.prev().is_some() {
                 self.close();
@@ -124,6 +133,7 @@ impl<const MIN_ALIGN: usize, A: Allocator> Stack<MIN_ALIGN, A> {
             && !(is_nowhere && segment.prev().is_none())
             && !segment.holds(position)
         {
+            step();
             holder = segment.prev();
         }
         let Some(holder) = holder else { return };

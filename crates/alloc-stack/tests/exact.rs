@@ -1,8 +1,8 @@
 //! What is given back leaves nothing behind: in order, in random order, over-alignment included.
 #![cfg(not(loom))]
 
-use alloc_core::{Allocator, Layout};
-use alloc_stack::{Stack, StackBox, StackConfig};
+use alloc_core::Layout;
+use alloc_stack::{Stack, StackConfig};
 use core::ptr::NonNull;
 
 fn layout(size: usize, align: usize) -> Layout {
@@ -75,51 +75,6 @@ fn blocks_given_back_in_random_order_leave_nothing() {
             assert_eq!(stack.used_bytes(), 0, "round {round}");
         }
     }
-}
-
-#[test]
-fn scrambled_frees_cost_a_constant_each() {
-    // 200,000 blocks, every second freed first: a sorted list would take 10^10 steps.
-    let stack = Stack::new();
-    let block_layout = layout(24, 8);
-    let blocks: Vec<_> = (0..200_000).map(|_| stack.alloc_layout(block_layout)).collect();
-    for start in [0, 1] {
-        for &block in blocks.iter().skip(start).step_by(2) {
-            // SAFETY: alive, with this layout.
-            unsafe { stack.deallocate(block, block_layout) };
-        }
-    }
-    assert_eq!(stack.used_bytes(), 0);
-}
-
-#[test]
-fn a_frame_with_dead_blocks_costs_what_it_holds_not_what_its_segment_does() {
-    // A segment of 64 MiB in which a block once died at the bottom, and one waits at the top: to look
-    // through its whole map at the end of each frame would take 10^10 steps.
-    let mut stack = Stack::with_capacity(64 << 20);
-    let mut frame = stack.frame();
-    let mut scope = frame.scope();
-    scope.scoped(|inner| {
-        inner.alloc_layout(layout(60 << 20, 8));
-        let (below, above) = (inner.alloc_box([1u64; 3]), inner.alloc_box([2u64; 3]));
-        drop(below);
-        drop(above);
-    });
-    let used = scope.used_bytes();
-    let waiting = scope.alloc_box([3u64; 3]);
-    let above = scope.alloc_box([4u64; 3]);
-    drop(waiting);
-    let _ = StackBox::leak(above);
-    for _ in 0..200_000 {
-        scope.scoped(|inner| {
-            let (below, above) = (inner.alloc_box([1u64; 3]), inner.alloc_box([2u64; 3]));
-            drop(below);
-            drop(above);
-        });
-    }
-    assert_eq!(scope.used_bytes(), used + 64);
-    drop(frame);
-    assert_eq!(stack.used_bytes(), 0);
 }
 
 #[test]
