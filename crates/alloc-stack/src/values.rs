@@ -579,13 +579,16 @@ impl<'g, T, const MIN_ALIGN: usize, A: Allocator> Growing<'g, T, MIN_ALIGN, A> {
         let least = self.len.checked_add(more).ok_or_else(|| overflow(usize::MAX))?;
         let doubled = self.capacity.saturating_mul(2);
         if doubled > least {
-            let left = self.left().min(doubled);
-            if self.try_resize(doubled).is_ok() || (left > least && self.try_resize(left).is_ok()) {
+            if self.try_resize(doubled).is_ok() {
                 return Ok(());
             }
-        }
-        if doubled > least && cfg!(bug = "growing-doubles-or-fails") {
-            return Err(overflow(doubled));
+            if cfg!(bug = "growing-doubles-or-fails") {
+                return Err(overflow(doubled));
+            }
+            let left = self.left().min(doubled);
+            if left > least && self.try_resize(left).is_ok() {
+                return Ok(());
+            }
         }
         self.try_resize(least)
     }
