@@ -88,8 +88,7 @@ impl Drop for AtExit {
     fn drop(&mut self) {
         with(|lists| {
             lists.state.set(State::Gone);
-            lists.free_down_to(0);
-            lists.rooms.iter().for_each(|room| room.set(0)); // T2: nothing enters any more
+            lists.free_all();
         });
     }
 }
@@ -237,6 +236,26 @@ impl Lists {
             look = chunk.next();
         }
         len
+    }
+
+    /// Frees all chunks, and takes none any more.
+    ///
+    /// A global allocator may drop arenas of its own when it takes a chunk back: by then nothing enters.
+    fn free_all(&self) {
+        self.leave_seat();
+        let mut lists = self.tops.each_ref().map(Cell::take);
+        self.bytes.set(0);
+        if !cfg!(bug = "cache-opens-while-it-ends") {
+            self.rooms.iter().for_each(|room| room.set(0)); // T2
+        }
+        for list in &mut lists {
+            while let Some(chunk) = *list {
+                *list = chunk.next();
+                // SAFETY: T1: a live block of the global allocator with this layout; it left its list,
+                // so nobody has it any more.
+                unsafe { Global.deallocate(chunk.block(), chunk.layout()) };
+            }
+        }
     }
 
     /// Frees chunks, the largest first, until at most `bytes` are left.

@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use alloc_core::{Allocator, End, ErrorKind, GrowInPlace, Layout, TryAllocError, bump};
+use alloc_core::{Allocator, End, GrowInPlace, Layout, TryAllocError, bump};
 
 use super::{Linear, at, closed_cursor};
 
@@ -35,7 +35,7 @@ impl<const MIN_ALIGN: usize, A: GrowInPlace> Linear<MIN_ALIGN, A> {
     /// # Errors
     ///
     /// As [`try_with_capacity_in`](Self::try_with_capacity_in), and
-    /// [`ErrorKind::CapacityOutOfRange`] if `capacity_bytes` is 0 (there is no block to extend) or
+    /// [`ErrorKind::CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `capacity_bytes` is 0 (there is no block to extend) or
     /// exceeds `max_bytes`.
     pub fn try_growing_in(
         capacity_bytes: usize,
@@ -94,8 +94,8 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CapacityOutOfRange`] if `max_bytes` is 0, [`ErrorKind::CapacityOverflow`] if it
-    /// is above `isize::MAX`, [`ErrorKind::Backing`] if the system refuses the address space.
+    /// [`ErrorKind::CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `max_bytes` is 0, [`ErrorKind::CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) if it
+    /// is above `isize::MAX`, [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if the system refuses the address space.
     pub fn try_reserved(max_bytes: usize) -> Result<Self, TryAllocError> {
         const FIRST_BYTES: usize = 64 * 1024;
         if max_bytes == 0 {
@@ -103,7 +103,7 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
         }
         let layout = Layout::from_size_align(max_bytes, 1)
             .map_err(|_| TryAllocError::overflow::<u8>(max_bytes))?;
-        let refused = |_| TryAllocError::new(ErrorKind::Backing, layout, 0);
+        let refused = |_| TryAllocError::new(alloc_core::ErrorKind::Backing, layout, 0);
         let backing = alloc_core::Reserved::new(max_bytes, End::Low).map_err(refused)?;
         Self::try_growing_in(FIRST_BYTES.min(max_bytes), max_bytes, backing)
     }
