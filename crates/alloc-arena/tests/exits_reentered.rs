@@ -1,10 +1,11 @@
 //! A thread ends, gives the chunks that it kept back, and the global allocator drops an arena meanwhile.
 
 use alloc_arena::{Arena, ArenaConfig};
-use std::alloc::{GlobalAlloc, Layout, System};
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::AtomicI64;
+use core::sync::atomic::Ordering::Relaxed;
+use std::alloc::System;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Larger than anything that is no chunk here.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -35,8 +35,8 @@ impl<const MIN_ALIGN: usize, A: GrowInPlace> Linear<MIN_ALIGN, A> {
     /// # Errors
     ///
     /// As [`try_with_capacity_in`](Self::try_with_capacity_in), and
-    /// [`ErrorKind::CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `capacity_bytes` is 0 (there is no block to extend) or
-    /// exceeds `max_bytes`.
+    /// [`CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `capacity_bytes` is 0
+    /// (there is no block to extend) or exceeds `max_bytes`.
     pub fn try_growing_in(
         capacity_bytes: usize,
         max_bytes: usize,
@@ -94,8 +94,9 @@ impl<const MIN_ALIGN: usize> Linear<MIN_ALIGN, alloc_core::Reserved> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `max_bytes` is 0, [`ErrorKind::CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) if it
-    /// is above `isize::MAX`, [`ErrorKind::Backing`](alloc_core::ErrorKind::Backing) if the system refuses the address space.
+    /// [`CapacityOutOfRange`](alloc_core::ErrorKind::CapacityOutOfRange) if `max_bytes` is 0,
+    /// [`CapacityOverflow`](alloc_core::ErrorKind::CapacityOverflow) if it is above `isize::MAX`,
+    /// [`Backing`](alloc_core::ErrorKind::Backing) if the system refuses the address space.
     pub fn try_reserved(max_bytes: usize) -> Result<Self, TryAllocError> {
         const FIRST_BYTES: usize = 64 * 1024;
         if max_bytes == 0 {
