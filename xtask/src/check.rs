@@ -2,7 +2,7 @@
 //!
 //! Formatting, lints and documentation by the compiler's tools; the rules of this workspace by the
 //! checks in `check/`, each of which a unit test shows to be able to fail; [`crate::readme`] for
-//! the measured tables.
+//! the measured tables, and [`crate::history`] for the commits that they name.
 
 mod api;
 mod graph;
@@ -13,7 +13,7 @@ use crate::cargo::{Build, Package, Workspace};
 use crate::child::{self, Stderr};
 use crate::steps::{Outcome, Steps, findings, not_run, passed};
 use crate::test::every_feature_of;
-use crate::{bench, guide, readme};
+use crate::{bench, guide, history, readme};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -73,6 +73,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     steps.step("the guide says what its record says", || {
         let (figures, found) = guide::stale(&workspace)?;
         findings(format!("{figures} figures"), found)
+    });
+    steps.step("records are of commits in the history", || {
+        let mut records = readme::commits(&workspace)?;
+        records.extend(guide::measured_at(&workspace)?);
+        history::check(&workspace.root, &records)
     });
     steps.step("the root README is short", || {
         let text = std::fs::read_to_string(workspace.root.join("README.md"))?;

@@ -7,6 +7,7 @@
 
 use crate::cargo::{Build, Package, Workspace, clean};
 use crate::child::{self, Stderr};
+use crate::history::Named;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,14 @@ pub(crate) fn stale(workspace: &Workspace) -> Result<(usize, Vec<String>)> {
         }
     }
     Ok((count, found))
+}
+
+/// The commits that the record names: one for each program.
+pub(crate) fn measured_at(workspace: &Workspace) -> Result<Vec<Named>> {
+    let programs = load(workspace)?.programs.into_iter();
+    let named = programs
+        .map(|(name, found)| Named { record: format!("{RECORD}: {name}"), commit: found.commit });
+    Ok(named.collect())
 }
 
 fn package(workspace: &Workspace) -> Result<&Package> {

@@ -11,6 +11,7 @@ mod check;
 mod child;
 mod fuzz;
 mod guide;
+mod history;
 mod loom;
 mod orderings;
 mod planted;

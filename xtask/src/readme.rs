@@ -8,6 +8,7 @@
 //! hand is found out.
 
 use crate::cargo::Workspace;
+use crate::history::Named;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
@@ -236,6 +237,21 @@ fn records(workspace: &Workspace, name: &str) -> Result<Option<Report>> {
         bail!("{}: {} is not done, and no record", path.display(), undone.id);
     }
     Ok(Some(record))
+}
+
+/// The commits that the records name.
+pub(crate) fn commits(workspace: &Workspace) -> Result<Vec<Named>> {
+    let folder = workspace.root.join("benches/records");
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        paths.push(entry?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let named = paths.iter().map(|path| {
+        Ok(Named { record: workspace.relative(path), commit: load(path)?.machine.commit })
+    });
+    named.collect()
 }
 
 fn load(path: &Path) -> Result<Report> {
