@@ -9,7 +9,7 @@
 //!   get         writes the key into an entry of the own part (a hazard), and looks again
 //!   remove      unlinks at once; the value goes
 //!                 at once            own private page, no guard of this thread
-//!                 into limbo         else; every 256 removals: one heavy fence, all hazards, and what
+//!                 into limbo         else; every 2,048 removals: one heavy fence, all hazards, what
 //!                                    no hazard names is dropped, its slot sent to its owner
 //! ```
 //!
@@ -79,7 +79,7 @@ pub use self::stats::SyncSlabStats;
 use self::directory::Directory;
 use self::grow::Growth;
 use self::page::{Page, PageRef};
-use self::part::{BATCH, Part};
+use self::part::Part;
 use self::slot::Slot;
 use crate::key::{GENERATION, Key};
 
@@ -190,7 +190,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
 
     /// Removed values that a thread collects before it looks through them: fewer in a slab with a limit.
     fn batch(&self) -> usize {
-        (self.limit / 16).clamp(1, BATCH)
+        (self.limit / 16).clamp(1, Part::<T>::BATCH)
     }
 
     /// This thread's part.

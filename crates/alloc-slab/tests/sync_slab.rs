@@ -39,7 +39,8 @@ fn keys_name_their_values_until_they_are_removed_from_a_shared_slab() {
 
 #[test]
 fn limbo_is_looked_through_when_it_is_full() {
-    let (slab, drops) = (SyncSlab::new(), drops());
+    // A sixteenth of the limit, 256, is full.
+    let (slab, drops) = (SyncSlab::new().with_limit(4096), drops());
     let keys: Vec<_> = (0..1_000).map(|n| slab.insert(Counted::new(n, &drops))).collect();
     elsewhere(|| {
         for (n, &key) in keys.iter().enumerate() {
@@ -58,7 +59,7 @@ fn limbo_is_looked_through_when_it_is_full() {
 
 #[test]
 fn values_that_had_guards_at_the_last_look_let_twice_as_many_wait() {
-    let (slab, drops) = (SyncSlab::new(), drops());
+    let (slab, drops) = (SyncSlab::new().with_limit(4096), drops());
     let keys: Vec<_> = (0..2_048).map(|n| slab.insert(Counted::new(n, &drops))).collect();
     elsewhere(|| assert!(keys.iter().all(|&key| slab.get(key).is_some())));
     assert_eq!(slab.stats().shared_pages, slab.stats().pages);
@@ -78,6 +79,26 @@ fn values_that_had_guards_at_the_last_look_let_twice_as_many_wait() {
     assert_eq!((slab.stats().limbo, slab.stats().collections), (255, 3));
     assert!(slab.remove(keys[2_047]));
     assert_eq!((slab.stats().limbo, drops.load(Relaxed)), (0, 2_048));
+}
+
+/// How many removed values of a type are dropped together, at the first look.
+fn dropped_together<T: Send + Sync>(value: impl Fn() -> T) -> u64 {
+    let slab = SyncSlab::new();
+    let keys: Vec<_> = (0..2_100).map(|_| slab.insert(value())).collect();
+    elsewhere(|| {
+        let removals = keys.iter().take_while(|&&key| {
+            assert!(slab.remove(key));
+            slab.stats().collections == 0
+        });
+        removals.count() as u64 + 1
+    })
+}
+
+#[test]
+fn fewer_large_values_wait_than_small_ones() {
+    assert_eq!(dropped_together(|| 0_u32), 2_048);
+    assert_eq!(dropped_together(|| [0_u64; 126]), 128, "slots of 1 KiB");
+    assert_eq!(dropped_together(|| [0_u64; 1024]), 64);
 }
 
 #[test]

@@ -87,11 +87,11 @@ mod tests {
 
     #[test]
     fn each_line_that_begins_in_a_range_is_asked_for_once() {
-        assert_eq!(lines(128, 0), []);
+        assert!(lines(128, 0).is_empty());
         assert_eq!(lines(128, 1), [2]);
         assert_eq!(lines(128, 64), [2]);
         assert_eq!(lines(128, 65), [2, 3]);
-        assert_eq!(lines(129, 63), []);
+        assert!(lines(129, 63).is_empty());
         assert_eq!(lines(129, 64), [3]);
         assert_eq!(lines(191, 66), [3, 4]);
     }

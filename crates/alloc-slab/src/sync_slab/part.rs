@@ -30,8 +30,15 @@ use super::page::NOTHING_REMOVED;
 use super::slot::{Slot, Unlinked};
 use super::stats::Counters;
 
-/// Removed values that a thread collects before it looks which of them may be dropped.
-pub(super) const BATCH: usize = if MODELLED { 1 } else { 256 };
+/// The most values that wait for a look at all guards, without guards of their own. A look begins with a
+/// heavy fence: a system call of one microsecond, or of fifteen in a virtual machine, and an interrupt for
+/// each thread that runs.
+const MOST_WAITING: usize = 2048;
+
+/// Slots that wait are no larger than this together, unless they are as few as [`FEWEST_WAITING`].
+const WAITING_BYTES: usize = 128 << 10;
+
+const FEWEST_WAITING: usize = 64;
 
 /// What one thread has of a slab.
 #[repr(C)]
@@ -67,6 +74,20 @@ unsafe impl<T> Send for Part<T> {}
 unsafe impl<T> Sync for Part<T> {}
 
 impl<T> Part<T> {
+    /// Removed values that a thread collects before it looks which of them may be dropped.
+    pub(super) const BATCH: usize = {
+        let fit = WAITING_BYTES / size_of::<Slot<T>>();
+        if MODELLED {
+            1
+        } else if fit < FEWEST_WAITING {
+            FEWEST_WAITING
+        } else if fit > MOST_WAITING {
+            MOST_WAITING
+        } else {
+            fit
+        }
+    };
+
     pub(super) fn new(batch: usize) -> Self {
         Self {
             own: UnsafeCell::new(Own {

@@ -15,8 +15,9 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     ///
     /// If this thread inserted the value (or adopted its page), no other thread has used the page, and
     /// this thread has no guard of the value, it is dropped here. Otherwise it waits in limbo: a thread
-    /// looks through its limbo when it holds 256 values (fewer in a slab with a limit) more than twice
-    /// what guards kept there the last time, and drops those without a guard. So fewer than that many
+    /// looks through its limbo when it holds 2,048 values (or as many as have slots of 128 KiB, but 64 at
+    /// least; a sixteenth of the limit, if that is fewer) more than twice what guards kept there the last
+    /// time, and drops those without a guard. So fewer than that many
     /// wait for each thread, whether guards of them are left or not; [`flush`](Self::flush) drops them
     /// now. Limbo of a thread that exits passes on with its part.
     ///
@@ -27,7 +28,7 @@ impl<T, A: Allocator> SyncSlab<T, A> {
     /// # Complexity
     ///
     /// O(1), amortised, where guards are no more than values in limbo: a heavy fence and a look at all
-    /// guards for each 256 of these ([`flush`](Self::flush)). The first time that a thread comes to a page
+    /// guards for each 2,048 of these, or fewer ([`flush`](Self::flush)). The first time that a thread comes to a page
     /// of another: a heavy fence.
     ///
     /// # Concurrency
