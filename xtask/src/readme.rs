@@ -327,7 +327,7 @@ fn table(report: &Report, globs: &[&str]) -> Result<String> {
         writeln!(
             out,
             "†: the benchmark's own loop takes over a third of our time there, so a ratio of times is \
-             nearer to 1 than the allocators' own; instructions are without the loop."
+             nearer to 1 than without it; instructions are without the loop."
         )?;
     }
     if !undone.is_empty() {
