@@ -3,8 +3,9 @@
 //! The memory itself is plain: what the models compare are the ranges that threads were given.
 #![cfg(all(loom, feature = "std"))]
 
-use alloc_core::Layout;
+use alloc_core::{Allocator, Layout};
 use alloc_linear::SyncLinear;
+use core::ptr::NonNull;
 use primitives::model::Model;
 use primitives::sync::{Arc, thread};
 
@@ -61,6 +62,33 @@ fn loom_contention_is_counted() {
             seen.record(if region.stats().contended > 0 { "met" } else { "did not meet" });
         },
     );
+}
+
+/// A thread without a block frees what another took, while that one frees, too: both are counted.
+#[test]
+fn loom_frees_elsewhere_are_counted() {
+    /// A block on its way to another thread.
+    struct Given(NonNull<u8>);
+    // SAFETY: who has it has it alone.
+    unsafe impl Send for Given {}
+
+    Model::new("frees_elsewhere_are_counted").reaches(["freed"]).floor(2).check(|seen| {
+        let region = Arc::new(region(2));
+        let layout = Layout::new::<u64>();
+        let [ours, given] = [(); 2].map(|()| region.try_alloc_layout(layout).expect("room"));
+        let (theirs, given) = (Arc::clone(&region), Given(given));
+        let t = thread::spawn(move || {
+            let whole = given;
+            let Given(block) = whole;
+            // SAFETY: taken from the region with this layout, and nobody uses it any more.
+            unsafe { (&*theirs).deallocate(block, layout) };
+        });
+        // SAFETY: as above.
+        unsafe { (&*region).deallocate(ours, layout) };
+        t.join().unwrap();
+        assert_eq!(region.stats().frees, cfg!(feature = "stats").then_some(2));
+        seen.record("freed");
+    });
 }
 
 /// Two threads, one block: the other is refused, unless it adopts what was left.
