@@ -47,10 +47,8 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::{self, NonNull};
 
 use crate::sync::alloc as memory;
-use crate::sync::atomic::{
-    AtomicPtr, AtomicU8, Exclusive,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sync::atomic::{AtomicPtr, AtomicU8, Exclusive};
 use crate::sync::cell::UnsafeCell;
 use crate::sync::const_fn;
 use crate::sync::unmodelled::AtomicU64;
